@@ -1,1 +1,37 @@
-fn main() {}
+//! The project's chores. Each sets up what it needs below the target folder.
+
+mod demo;
+mod scans;
+mod tally;
+mod test;
+mod workspace;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Runs all tests there are; the last line counts them.
+    Test,
+    /// Shows the main job on a real scan, with pictures to look at.
+    Demo(demo::Arguments),
+}
+
+fn main() -> Result<ExitCode> {
+    let chore = Arguments::parse().chore;
+    let workspace = Workspace::find()?;
+    match chore {
+        Chore::Test => test::run(&workspace),
+        Chore::Demo(arguments) => demo::run(&workspace, &arguments),
+    }
+}
