@@ -75,20 +75,20 @@ impl Job {
 
     /// A counter of `total` equal steps that together make up this job (or part).
     #[must_use]
-    pub fn steps(&self, total: usize) -> Steps<'_> {
-        Steps { job: self, done: AtomicUsize::new(0), total: total.max(1) }
+    pub fn steps(&self, total: usize) -> Steps {
+        Steps { job: self.clone(), done: AtomicUsize::new(0), total: total.max(1) }
     }
 }
 
 /// Equal steps of a job, counted by any number of threads.
 #[derive(Debug)]
-pub struct Steps<'a> {
-    job: &'a Job,
+pub struct Steps {
+    job: Job,
     done: AtomicUsize,
     total: usize,
 }
 
-impl Steps<'_> {
+impl Steps {
     /// Counts one step.
     ///
     /// # Errors

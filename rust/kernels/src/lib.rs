@@ -8,9 +8,15 @@
 //! Kernels run on the rayon pool they are called in (`pool.install(|| …)`) and give the same bits for any
 //! number of threads.
 
+mod bits;
+pub mod components;
+pub mod distance;
 mod error;
+pub mod fill;
+pub mod gaussian;
 pub mod grid;
 pub mod job;
+pub mod morphology;
 pub mod skin;
 mod voxel;
 
