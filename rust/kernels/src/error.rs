@@ -68,6 +68,12 @@ pub enum Error {
         /// Which voxels, for example "of the image" or "in the mask".
         of: &'static str,
     },
+    /// An automatic threshold does not exist for these intensities.
+    #[error("the {method} method finds no threshold for these intensities: choose another method, or set the bounds")]
+    NoThreshold {
+        /// The method's name.
+        method: &'static str,
+    },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -8,6 +8,7 @@
 //! Kernels run on the rayon pool they are called in (`pool.install(|| …)`) and give the same bits for any
 //! number of threads.
 
+pub mod auto_threshold;
 mod bits;
 pub mod components;
 pub mod distance;
@@ -15,6 +16,7 @@ mod error;
 pub mod fill;
 pub mod gaussian;
 pub mod grid;
+pub mod histogram;
 pub mod job;
 pub mod morphology;
 pub mod skin;
