@@ -1,0 +1,3 @@
+//! The command line of SkullEffects as a library.
+
+pub mod preview;
