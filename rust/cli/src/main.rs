@@ -1,3 +1,5 @@
-//! The command line of SkullEffects.
+//! The program `skull`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    skull_cli::main()
+}

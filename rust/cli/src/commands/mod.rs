@@ -1,0 +1,4 @@
+//! The commands, one per file.
+
+pub mod info;
+pub mod skin;

@@ -1,0 +1,51 @@
+//! The command line from outside: what it reads, writes, says and returns.
+
+mod bad_input;
+mod help;
+mod interruption;
+mod nifti_file;
+mod round_trip;
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The program, run in a folder of its own.
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn skull(&self, arguments: &[&str]) -> assert_cmd::assert::Assert {
+        Command::cargo_bin("skull").unwrap().current_dir(self.folder.path()).args(arguments).assert()
+    }
+
+    /// All files, hidden ones too.
+    fn files(&self) -> Vec<String> {
+        let mut names = files_below(self.folder.path(), Path::new(""));
+        names.sort();
+        names
+    }
+}
+
+fn files_below(folder: &Path, named: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .flat_map(|entry| {
+            let name = named.join(entry.file_name());
+            if entry.path().is_dir() { files_below(&entry.path(), &name) } else { vec![name.display().to_string()] }
+        })
+        .collect()
+}
