@@ -1,6 +1,8 @@
 //! The project's chores. Each sets up what it needs below the target folder.
 
+mod bench;
 mod demo;
+mod python;
 mod scans;
 mod tally;
 mod test;
@@ -25,13 +27,22 @@ enum Chore {
     Test,
     /// Shows the main job on a real scan, with pictures to look at.
     Demo(demo::Arguments),
+    /// Times each kernel, beside public libraries on request.
+    Bench(bench::Arguments),
 }
 
-fn main() -> Result<ExitCode> {
-    let chore = Arguments::parse().chore;
+fn main() -> ExitCode {
+    run(Arguments::parse().chore).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(chore: Chore) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
     match chore {
         Chore::Test => test::run(&workspace),
         Chore::Demo(arguments) => demo::run(&workspace, &arguments),
+        Chore::Bench(arguments) => bench::run(&workspace, &arguments),
     }
 }

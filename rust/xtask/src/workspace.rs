@@ -44,6 +44,11 @@ impl Workspace {
     pub(crate) fn skull(&self) -> Result<PathBuf> {
         self.release("skull-cli", "skull")
     }
+
+    /// The independent checks and timings that may lie beside the checkout.
+    pub(crate) fn referee(&self, script: &str) -> Option<PathBuf> {
+        Some(self.root.join("../shared/referee").join(script)).filter(|script| script.is_file())
+    }
 }
 
 /// Runs a command whose output the user sees, and fails where it fails.

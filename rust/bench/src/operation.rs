@@ -1,0 +1,91 @@
+//! What can be measured.
+
+use anyhow::Result;
+use ndarray::{Array3, s};
+use skull_cli::volume_io::NiftiFile;
+use skull_cli::voxels::Voxels;
+use skull_cli::with_voxels;
+use skull_kernels::auto_threshold::{Method, auto_threshold};
+use skull_kernels::components::Connectivity;
+use skull_kernels::histogram::histogram;
+use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology};
+use std::path::Path;
+
+/// Radius of the closing, as the peers'.
+const RADIUS_MM: f64 = 8.0;
+/// Bins of the Otsu threshold that makes the mask.
+const BINS: usize = 256;
+
+/// A kernel on its usual input.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Operation {
+    /// Exact distance from each voxel of the mask to the background.
+    Distance,
+    /// Largest 26-connected component of the mask.
+    Largest,
+    /// The mask with its enclosed background filled.
+    Fill,
+    /// Closing of the mask by a ball of 8 mm.
+    Closing,
+    /// Gaussian of one voxel's width on the image in single precision.
+    Gaussian,
+    /// Otsu's threshold of the voxels in the mask.
+    Otsu,
+}
+
+/// What is in memory before the clock starts.
+pub(crate) struct Inputs {
+    pub(crate) grid: Grid,
+    image: Voxels,
+    /// Above Otsu's threshold.
+    mask: Array3<u8>,
+}
+
+impl Inputs {
+    /// Reads a volume; the threshold comes from every other voxel along each axis, as the peers'.
+    pub(crate) fn load(path: &Path) -> Result<Self> {
+        let volume = NiftiFile::open(path)?.read(None, &Job::new())?;
+        let mask = with_voxels!(&volume.voxels, image => {
+            let sample = image.slice(s![..;2, ..;2, ..;2]).to_owned();
+            let otsu = auto_threshold(&histogram(&sample, None, BINS, &Job::new())?, Method::Otsu)?;
+            image.mapv(|v| u8::from(v.to_f64() > otsu))
+        });
+        Ok(Self { grid: volume.grid, image: volume.voxels, mask })
+    }
+}
+
+impl Operation {
+    /// The work to be timed; what it needs beyond the inputs in another form is made here.
+    pub(crate) fn prepare<'a>(self, inputs: &'a Inputs) -> Box<dyn FnMut() -> Result<()> + Send + 'a> {
+        let Inputs { grid, image, mask } = inputs;
+        let job = Job::new();
+        let shape = grid.shape();
+        match self {
+            Self::Distance => {
+                let background = mask.mapv(|v| 1 - v);
+                Box::new(move || Ok(distance::distance_mm(&background, grid, &mut Array3::zeros(shape), &job)?))
+            }
+            Self::Largest => Box::new(move || {
+                components::largest(mask, grid, Connectivity::TwentySix, &mut Array3::zeros(shape), &job)?;
+                Ok(())
+            }),
+            Self::Fill => Box::new(move || {
+                fill::fill_enclosed(mask, grid, &mut Array3::zeros(shape), &job)?;
+                Ok(())
+            }),
+            Self::Closing => {
+                Box::new(move || Ok(morphology::close(mask, grid, RADIUS_MM, &mut Array3::zeros(shape), &job)?))
+            }
+            Self::Gaussian => {
+                let image = with_voxels!(image, image => image.mapv(Voxel::to_f32));
+                let sigma_mm = grid.spacing_mm();
+                Box::new(move || Ok(gaussian::smooth(&image, grid, sigma_mm, &mut Array3::zeros(shape), &job)?))
+            }
+            Self::Otsu => Box::new(move || {
+                let counts = with_voxels!(image, image => histogram(image, Some(mask), BINS, &job)?);
+                auto_threshold(&counts, Method::Otsu)?;
+                Ok(())
+            }),
+        }
+    }
+}
