@@ -48,6 +48,12 @@ pub enum Error {
         /// What would be valid.
         allowed: &'static str,
     },
+    /// Something was asked for that means nothing without a mask.
+    #[error("{what} needs a mask")]
+    NeedsMask {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// No voxel is selected where at least one is needed.
     #[error("the {what} is empty")]
     Empty {

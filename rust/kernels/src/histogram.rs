@@ -76,6 +76,30 @@ impl Histogram {
         self.width
     }
 
+    /// Centre of the bin that holds the median.
+    #[must_use]
+    pub fn median(&self) -> f64 {
+        self.intensity(self.quantile_bin(0.5) as f64 + 0.5)
+    }
+
+    /// The bin in which the running sum of the counts reaches this part (0 to 1) of their total.
+    #[must_use]
+    pub fn quantile_bin(&self, part: f64) -> usize {
+        let target = part * self.total() as f64;
+        let mut sum = 0;
+        let reached = |&count: &u64| {
+            sum += count;
+            sum as f64 >= target
+        };
+        self.counts.iter().position(reached).unwrap_or(self.counts.len() - 1)
+    }
+
+    /// The bins up to the one that holds the median, as a histogram of its own.
+    #[must_use]
+    pub fn darker_half(&self) -> Self {
+        Self { counts: self.counts[..=self.quantile_bin(0.5)].to_vec(), ..*self }
+    }
+
     /// Intensity at a place measured in bins from the lower end: bin `i` reaches from `i` to `i + 1`.
     #[must_use]
     pub fn intensity(&self, bins: f64) -> f64 {
@@ -180,6 +204,16 @@ mod tests {
         assert!((histogram.intensity(0.0) + 1024.0).abs() < 1e-9);
         assert!(histogram.intensity(5.0) > 3071.0);
         assert!((histogram.bin(histogram.intensity(2.5)) - 2.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_darker_half_ends_with_the_medians_bin() {
+        let histogram = of(&[0_u8, 0, 10, 10, 10, 30, 40], None, 4).unwrap();
+        assert_eq!(histogram.counts(), [5, 0, 1, 1]);
+        let histogram = of(&[0_u8, 0, 12, 12, 12, 30, 40], None, 4).unwrap();
+        assert_eq!(histogram.counts(), [2, 3, 1, 1]);
+        assert_eq!(histogram.darker_half().counts(), [2, 3]);
+        assert!((10.0..20.1).contains(&histogram.median()), "{}", histogram.median());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! number of threads.
 
 pub mod auto_threshold;
+pub mod bias;
 mod bits;
 pub mod components;
 pub mod distance;
@@ -20,6 +21,7 @@ pub mod histogram;
 pub mod job;
 pub mod morphology;
 pub mod skin;
+pub mod threshold;
 mod voxel;
 
 pub use error::{Error, Result};
