@@ -4,8 +4,9 @@
 //! not depend on the order in which threads arrive), then every pixel is shaded once.
 
 use super::canvas::Colour;
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use rayon::prelude::*;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A surface to show.
@@ -177,16 +178,18 @@ pub(crate) fn render(
     let (mut surface, depth): (Vec<Shade>, Vec<f32>) =
         seen.par_iter().enumerate().map(|(i, &key)| shade(key, i, fine[0], &scene, solids, projection)).unzip();
     darken_hollows(&mut surface, &depth, fine, fine_per_mm);
-    let mut picture = RgbImage::new(width, height);
-    picture.par_enumerate_pixels_mut().for_each(|(x, y, pixel)| {
+    let mean_light = |x: usize, y: usize| {
         let mut sum = [0.0_f32; 3];
         for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-            let i = (y as usize * FINER + dy) * fine[0] as usize + x as usize * FINER + dx;
+            let i = (y * FINER + dy) * fine[0] as usize + x * FINER + dx;
             let light = if depth[i].is_finite() { surface[i].light() } else { backdrop.map(to_linear) };
             (0..3).for_each(|c| sum[c] += light[c] / (FINER * FINER) as f32);
         }
-        *pixel = Rgb(sum.map(from_linear));
-    });
+        sum.map(from_linear)
+    };
+    let columns = width as usize;
+    let pixels = (0..columns * height as usize).into_par_iter().flat_map_iter(|i| mean_light(i % columns, i / columns));
+    let picture = RgbImage::from_raw(width, height, pixels.collect()).expect("three bytes per pixel");
     Rendering { picture, projection: *projection, px_per_mm, depth }
 }
 
@@ -418,8 +421,10 @@ fn normals(points: &[[f32; 3]], triangles: &[[u32; 3]]) -> Vec<[f32; 3]> {
     smooth
 }
 
+static LINEAR: LazyLock<[f32; 256]> = LazyLock::new(|| std::array::from_fn(|byte| (byte as f32 / 255.0).powf(2.2)));
+
 fn to_linear(byte: u8) -> f32 {
-    (f32::from(byte) / 255.0).powf(2.2)
+    LINEAR[usize::from(byte)]
 }
 
 fn from_linear(light: f32) -> u8 {
