@@ -1,5 +1,7 @@
 //! Counting tests, whoever ran them.
 
+use anyhow::{Context, Result};
+
 /// How many tests passed and failed, and why some did not run.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Tally {
@@ -10,6 +12,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    /// Counts another suite's tests too.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped.extend(other.skipped);
+    }
+
     /// A suite whose program failed counts as failed even where it named no test (it did not build, it crashed).
     pub(crate) fn with_status(mut self, success: bool) -> Self {
         if !success {
@@ -28,6 +37,31 @@ impl Tally {
             let reason = reason.strip_prefix(", ").unwrap_or("marked as ignored");
             self.skipped.push(format!("{name}: {reason}"));
         }
+    }
+
+    /// Counts the tests in a JUnit report.
+    pub(crate) fn from_junit(xml: &str) -> Result<Self> {
+        let report = roxmltree::Document::parse(xml).context("the test report is not XML")?;
+        let mut tally = Self::default();
+        for case in report.descendants().filter(|node| node.has_tag_name("testcase")) {
+            let outcome = |name| case.children().find(|node| node.has_tag_name(name));
+            if outcome("failure").or_else(|| outcome("error")).is_some() {
+                tally.failed += 1;
+            } else if let Some(skip) = outcome("skipped") {
+                let name = case.attribute("name").unwrap_or("a test");
+                tally.skipped.push(format!("{name}: {}", skip.attribute("message").unwrap_or("no reason given")));
+            } else {
+                tally.passed += 1;
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Counts the referee's cases: one missed bar fails a case.
+    pub(crate) fn from_referee(json: &str) -> Result<Self> {
+        let cases: Vec<serde_json::Value> = serde_json::from_str(json).context("the referee's report is not a list")?;
+        let passed = cases.iter().filter(|case| case["missed"].as_array().is_some_and(Vec::is_empty)).count();
+        Ok(Self { passed, failed: cases.len() - passed, skipped: Vec::new() })
     }
 }
 
@@ -66,6 +100,26 @@ test result: ok. 108 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fi
         output.lines().for_each(|line| tally.read_libtest_line(line));
         let skipped = vec!["slow: takes an hour".into(), "src/lib.rs - drawn (line 7): marked as ignored".into()];
         assert_eq!(tally, Tally { passed: 120, failed: 1, skipped });
+    }
+
+    #[test]
+    fn junit_cases_count_once_each() {
+        let xml = r#"<?xml version="1.0" encoding="utf-8"?>
+<testsuites><testsuite name="pytest" errors="1" failures="1" skipped="1" tests="5">
+<testcase classname="a" name="good" time="0.1" />
+<testcase classname="a" name="bad"><failure message="no">trace</failure></testcase>
+<testcase classname="a" name="broken"><error message="in set-up">trace</error></testcase>
+<testcase classname="a" name="later"><skipped type="pytest.skip" message="no &quot;scan&quot;">a.py:3</skipped></testcase>
+<testcase classname="a" name="chatty"><system-out>hello</system-out></testcase>
+</testsuite></testsuites>"#;
+        let tally = Tally::from_junit(xml).unwrap();
+        assert_eq!(tally, Tally { passed: 2, failed: 2, skipped: vec!["later: no \"scan\"".into()] });
+    }
+
+    #[test]
+    fn a_referee_case_fails_by_one_missed_bar() {
+        let json = r#"[{"case": "t1", "missed": []}, {"case": "ct", "missed": ["dice 0.9 (bar >= 0.99)"]}]"#;
+        assert_eq!(Tally::from_referee(json).unwrap(), Tally { passed: 1, failed: 1, skipped: vec![] });
     }
 
     #[test]
