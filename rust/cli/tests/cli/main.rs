@@ -1,6 +1,7 @@
 //! The command line from outside: what it reads, writes, says and returns.
 
 mod bad_input;
+mod fuzz;
 mod help;
 mod interruption;
 mod nifti_file;
