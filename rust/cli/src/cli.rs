@@ -1,8 +1,8 @@
 //! What can be asked of the program `skull`.
 
-use crate::commands::{info, skin};
+use crate::commands::{info, skin, threshold};
 use crate::volume_io::{NiftiFile, Volume};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 use skull_kernels::Job;
 use std::num::NonZeroUsize;
@@ -30,6 +30,7 @@ Exit codes: 0 done, 1 failed (the reason is on stderr, no output was written), 2
 pub enum Command {
     Info(info::Info),
     Skin(skin::Skin),
+    Threshold(threshold::Threshold),
 }
 
 impl Command {
@@ -41,6 +42,7 @@ impl Command {
         match self {
             Self::Info(command) => command.run(),
             Self::Skin(command) => command.run(),
+            Self::Threshold(command) => command.run(),
         }
     }
 }
@@ -63,6 +65,17 @@ impl ImageArgs {
     pub fn read(&self, job: &Job) -> Result<Volume> {
         NiftiFile::open(&self.image)?.read(self.volume, job)
     }
+
+    /// A kernel's result, with the image's name in its error unless a parameter is at fault.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn named<R>(&self, result: skull_kernels::Result<R>) -> Result<R> {
+        match result {
+            Err(error @ skull_kernels::Error::Parameter { .. }) => Err(error.into()),
+            other => other.with_context(|| self.image.display().to_string()),
+        }
+    }
 }
 
 /// How a command runs.
@@ -77,6 +90,12 @@ pub struct RunArgs {
     /// Print details and times.
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// Arguments that contradict each other in a way that only the command knows.
+#[must_use]
+pub fn usage_error(message: &str) -> anyhow::Error {
+    clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, format!("{message}\n")).into()
 }
 
 /// A file name for a mask.

@@ -7,6 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod nifti_header;
 pub mod output;
+pub mod placement;
 pub mod preview;
 pub mod report;
 pub mod session;
@@ -29,18 +30,19 @@ pub fn main() -> ExitCode {
     if is_broken_pipe(&error) {
         return ExitCode::SUCCESS;
     }
+    if let Some(usage) = error.downcast_ref::<clap::Error>() {
+        let _ = usage.print();
+        return ExitCode::from(WRONG_USAGE);
+    }
     match error.downcast_ref() {
         Some(skull_kernels::Error::Cancelled) => {
             session::say_stopped();
             ExitCode::from(INTERRUPTED)
         }
-        Some(skull_kernels::Error::Parameter { .. }) => {
+        kernel_error => {
             session::complain("error", &format!("{error:#}"));
-            ExitCode::from(WRONG_USAGE)
-        }
-        _ => {
-            session::complain("error", &format!("{error:#}"));
-            ExitCode::from(FAILED)
+            let wrong_usage = matches!(kernel_error, Some(skull_kernels::Error::Parameter { .. }));
+            ExitCode::from(if wrong_usage { WRONG_USAGE } else { FAILED })
         }
     }
 }

@@ -58,6 +58,8 @@ pub struct Slot(usize);
 
 #[derive(Debug)]
 struct Output {
+    path: PathBuf,
+    /// Where `path` leads to.
     target: PathBuf,
     place: Place,
 }
@@ -108,23 +110,25 @@ impl Outputs {
     }
 
     fn stage_file(&mut self, path: &Path, inputs: &[&Path]) -> Result<Slot> {
-        // Behind a symbolic link the file is replaced, not the link.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        // Behind a symbolic link the file is replaced, not the link; /dev/stdout, though, is what it leads to.
+        let is_stream = path.starts_with("/dev");
+        let target = fs::canonicalize(path).ok().filter(|_| !is_stream).unwrap_or_else(|| path.to_path_buf());
         if inputs.iter().any(|input| fs::canonicalize(input).is_ok_and(|input| input == target)) {
             bail!("it is an input of this command");
         }
         ensure!(self.files.iter().all(|file| file.target != target), "two outputs have this name");
-        let metadata = fs::metadata(&target);
-        let place = match metadata {
+        let place = match fs::metadata(&target) {
             Ok(metadata) if metadata.is_dir() => bail!("it is a folder"),
-            Ok(metadata) if !metadata.is_file() => Place::Device(File::options().write(true).open(&target)?),
+            Ok(metadata) if is_stream || !metadata.is_file() => {
+                Place::Device(File::options().append(true).open(&target)?)
+            }
             _ => {
                 let file = temporary_beside(&target)?;
                 self.leftovers.lock().paths.push(file.path().to_path_buf());
                 Place::Temporary(file)
             }
         };
-        self.files.push(Output { target, place });
+        self.files.push(Output { path: path.to_path_buf(), target, place });
         Ok(Slot(self.files.len() - 1))
     }
 
@@ -133,7 +137,7 @@ impl Outputs {
     /// # Errors
     /// What `write` fails with, or the disk.
     pub fn write(&mut self, slot: Slot, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        let Output { target, place } = &mut self.files[slot.0];
+        let Output { path, place, .. } = &mut self.files[slot.0];
         let (file, is_device) = match place {
             Place::Temporary(file) => (file.as_file_mut(), false),
             Place::Device(file) => (file, true),
@@ -145,7 +149,7 @@ impl Outputs {
         written
             // Some file systems report a full disk only here.
             .and_then(|()| if is_device { Ok(()) } else { Ok(file.sync_all()?) })
-            .with_context(|| format!("cannot write {}", target.display()))
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Writes a file if it was reserved.
@@ -159,7 +163,7 @@ impl Outputs {
     /// The names that the files will have.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
-        self.files.iter().map(|file| file.target.clone()).collect()
+        self.files.iter().map(|file| file.path.clone()).collect()
     }
 
     /// Gives all files their names.
@@ -168,9 +172,9 @@ impl Outputs {
     /// Where the file system refuses.
     pub fn commit(mut self) -> Result<()> {
         let mut unfinished = self.leftovers.lock();
-        for Output { target, place } in std::mem::take(&mut self.files) {
+        for Output { path, target, place } in std::mem::take(&mut self.files) {
             if let Place::Temporary(file) = place {
-                file.persist(&target).with_context(|| format!("cannot write {}", target.display()))?;
+                file.persist(target).with_context(|| format!("cannot write {}", path.display()))?;
             }
         }
         unfinished.committed = true;

@@ -5,8 +5,10 @@ use skull_cli::volume_io::{NiftiFile, Volume, write_voxels};
 use skull_cli::voxels::Scalar;
 use skull_cli::with_voxels;
 use skull_kernels::auto_threshold::{Method, auto_threshold};
+use skull_kernels::bias::correct_bias;
 use skull_kernels::components::{self, Connectivity};
 use skull_kernels::histogram::histogram;
+use skull_kernels::threshold::{Bound, Params, threshold};
 use skull_kernels::{Grid, Job, Voxel, distance, fill, gaussian, morphology};
 use std::io::Write;
 
@@ -67,6 +69,17 @@ fn with_image<T: Voxel>(image: &ArrayRef3<T>, mask: &ArrayRef3<u8>, grid: &Grid,
     let job = Job::new();
     let mut smoothed = Array3::zeros(grid.shape());
     let _ = gaussian::smooth(image, grid, [length_mm; 3], &mut smoothed, &job);
+    let mut even = Array3::zeros(grid.shape());
+    let _ = correct_bias(image, Some(mask), grid, length_mm, &mut even, &job);
+    let mut selected = Array3::zeros(grid.shape());
+    let plain = Params { lower: Bound::At(length_mm), min_island_ml: 0.001, max_hole_ml: 0.001, ..Params::default() };
+    let automatic = Params { upper: Bound::Auto(Method::Li), bias_sigma_mm: length_mm, ..plain.clone() };
+    for params in [plain, automatic, Params { min_depth_mm: 0.0, ..Params::mr_skull() }, Params::mr_skull()] {
+        for mask in [None, Some(mask)] {
+            let _ = threshold(image, mask, grid, &params, &mut selected, &job);
+            check_mask(&selected);
+        }
+    }
     for mask in [None, Some(mask)] {
         if let Ok(histogram) = histogram(image, mask, 256, &job) {
             for method in Method::ALL {
@@ -128,7 +141,8 @@ impl Bytes<'_> {
     fn grid(&mut self) -> Option<Grid> {
         let size = [(); 3].map(|()| usize::from(self.byte() % 14));
         let kind = self.byte();
-        let spacing = [(); 3].map(|()| if kind.is_multiple_of(2) { f64::from(self.byte() % 16) / 4.0 } else { self.length() });
+        let spacing =
+            [(); 3].map(|()| if kind.is_multiple_of(2) { f64::from(self.byte() % 16) / 4.0 } else { self.length() });
         let mut axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
         if (kind / 2).is_multiple_of(4) {
             axes = axes.map(|axis| axis.map(|c| c + (f64::from(self.byte()) - 128.0) / 128.0));

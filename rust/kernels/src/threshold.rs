@@ -60,10 +60,11 @@ pub fn threshold<T: Voxel>(
         if params.bias_sigma_mm > 0.0 {
             let mut even = Array3::zeros(image.dim());
             correct_bias(image, Some(out), grid, params.bias_sigma_mm, &mut even, &job.part(0.0, 0.2))?;
-            report.find_and_select(&even, grid, params, out, &job.part(0.2, 0.6))?;
+            report.find_and_select(&even, grid, params, out, &job.part(0.2, 0.6))
         } else {
-            report.find_and_select(image, grid, params, out, &job.part(0.0, 0.6))?;
+            report.find_and_select(image, grid, params, out, &job.part(0.0, 0.6))
         }
+        .map_err(|error| region.named_in(error))?;
     }
     if report.voxels == 0 {
         if region.is_empty() {
@@ -372,6 +373,15 @@ struct Region<'a> {
 }
 
 impl Region<'_> {
+    /// The error of a search in this region, which is the whole image if there is no mask.
+    fn named_in(&self, error: Error) -> Error {
+        match error {
+            Error::NotFinite { .. } if self.mask.is_none() => Error::NotFinite { of: "of the image" },
+            Error::Constant { value, .. } if self.mask.is_none() => Error::Constant { of: "of the image", value },
+            error => error,
+        }
+    }
+
     fn write_to(&self, out: &mut ArrayRef3<u8>) {
         let slices = out.axis_iter_mut(Axis(0)).into_par_iter().enumerate();
         slices.for_each(|(z, mut slice)| self.write_slice(z, &mut slice));

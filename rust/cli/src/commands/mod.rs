@@ -2,3 +2,4 @@
 
 pub mod info;
 pub mod skin;
+pub mod threshold;

@@ -91,7 +91,10 @@ impl Skin {
         let params = self.how.params();
         let mut mask = Array3::zeros(volume.grid.shape());
         let found = session.run(Phase::Compute, "skin", 0.9, |job| {
-            Ok(with_voxels!(&volume.voxels, image => skin::skin(image, &volume.grid, &params, &mut mask, job))?)
+            let found = with_voxels!(&volume.voxels, image => {
+                skin::skin(image, &volume.grid, &params, &mut mask, job)
+            });
+            self.image.named(found)
         })?;
         found.warnings.iter().for_each(|warning| session.warn(warning));
         session.run(Phase::Write, "write", 1.0, |job| {

@@ -176,6 +176,67 @@ fn outputs_that_cannot_be_written() {
 }
 
 #[test]
+fn images_without_contrast() {
+    let constant = NiftiFile { voxels: vec![7.0; 24], ..NiftiFile::default() };
+    let nothing = NiftiFile { datatype: 16, voxels: vec![f64::NAN; 24], ..NiftiFile::default() };
+    for (file, words) in [
+        (constant, "scan.nii: every voxel of the image has the same value, 7"),
+        (nothing, "scan.nii: no voxel of the image has a finite value"),
+    ] {
+        let desk = Desk::new();
+        desk.put("scan.nii", &file.bytes());
+        let line = complaint(&desk, &["threshold", "scan.nii", "-o", "out.nii", "--method", "otsu"], &["scan.nii"]);
+        assert!(line.contains(words), "{line}");
+    }
+}
+
+#[test]
+fn masks_that_are_not_on_the_images_grid() {
+    let desk = Desk::new();
+    desk.put("scan.nii", &NiftiFile::default().bytes());
+    let arguments = ["threshold", "scan.nii", "--mask", "mask.nii", "--lower", "3", "-o", "out.nii"];
+    let check = |file: NiftiFile, words: &[&str]| {
+        desk.put("mask.nii", &file.bytes());
+        let line = complaint(&desk, &arguments, &["mask.nii", "scan.nii"]);
+        words.iter().for_each(|word| assert!(line.contains(word), "\"{word}\" is not in: {line}"));
+    };
+    check(
+        NiftiFile { dim: [3, 4, 2, 3, 1, 1, 1, 1], ..NiftiFile::default() },
+        &["mask.nii", "4 x 2 x 3", "4 x 3 x 2", "resample"],
+    );
+    let mut flipped = NiftiFile::default();
+    flipped.srow[0].iter_mut().for_each(|c| *c = -*c);
+    check(flipped, &["mask.nii", "lies elsewhere", "RAS", "LAS", "resample"]);
+    let mut moved = NiftiFile::default();
+    moved.srow[2][3] += 0.5;
+    check(moved, &["mask.nii", "0.50 mm"]);
+    desk.put("mask.nii", b"");
+    let line = complaint(&desk, &arguments, &["mask.nii", "scan.nii"]);
+    assert!(line.contains("mask.nii: the file is empty"), "{line}");
+    desk.put("mask.nii", &NiftiFile { voxels: vec![0.0; 24], ..NiftiFile::default() }.bytes());
+    let line = complaint(&desk, &arguments, &["mask.nii", "scan.nii"]);
+    assert!(line.contains("the mask is empty"), "{line}");
+}
+
+/// Linux has a device that is always full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    let desk = Desk::new();
+    desk.put("scan.nii", &NiftiFile::default().bytes());
+    std::os::unix::fs::symlink("/dev/full", desk.path("full.nii")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", desk.path("full.nii.gz")).unwrap();
+    for name in ["full.nii", "full.nii.gz"] {
+        let arguments = ["threshold", "scan.nii", "--lower", "3", "-o", name, "--report", "report.json"];
+        let line = complaint(&desk, &arguments, &["full.nii", "full.nii.gz", "scan.nii"]);
+        assert!(line.contains(name) && line.contains("No space left"), "{line}");
+    }
+    let arguments = ["threshold", "scan.nii", "--lower", "3", "-o", "out.nii", "--report", "/dev/full"];
+    let line = complaint(&desk, &arguments, &["full.nii", "full.nii.gz", "scan.nii"]);
+    assert!(line.contains("/dev/full") && line.contains("No space left"), "{line}");
+}
+
+#[test]
 fn wrong_usage_returns_two() {
     let desk = Desk::new();
     desk.put("scan.nii", &NiftiFile::default().bytes());
@@ -184,11 +245,21 @@ fn wrong_usage_returns_two() {
         &["skin", "scan.nii", "-o", "out.png"],
         &["skin", "scan.nii", "-o", "out.nii", "--threads", "0"],
         &["skin", "scan.nii", "-o", "out.nii", "--threshold", "high"],
+        &["threshold", "scan.nii", "-o", "out.nii"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--method", "guess"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "9", "--upper", "3"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "NaN"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "1", "--method", "otsu"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "1", "--side", "low"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "1", "--invert-mask"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--preset", "mr-skull"],
+        &["threshold", "scan.nii", "-o", "out.nii", "--lower", "1", "-q", "-v"],
         &["info"],
         &["sing"],
         &[],
     ] {
-        desk.skull(arguments).code(2);
+        let output = desk.skull(arguments).code(2).get_output().clone();
+        assert!(output.stderr.windows(5).any(|w| w == b"error" || w == b"Usage"), "{arguments:?}");
         assert_eq!(desk.files(), ["scan.nii"]);
     }
 }

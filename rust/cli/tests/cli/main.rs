@@ -6,6 +6,7 @@ mod help;
 mod interruption;
 mod nifti_file;
 mod round_trip;
+mod thresholds;
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,18 @@ impl Desk {
 
     fn skull(&self, arguments: &[&str]) -> assert_cmd::assert::Assert {
         Command::cargo_bin("skull").unwrap().current_dir(self.folder.path()).args(arguments).assert()
+    }
+
+    /// The voxels of a mask, x fastest.
+    fn mask(&self, name: &str) -> Vec<u8> {
+        let file = skull_cli::volume_io::NiftiFile::open(&self.path(name)).unwrap();
+        let volume = file.read(None, &skull_kernels::Job::new()).unwrap();
+        let skull_cli::voxels::Voxels::U8(mask) = volume.voxels else { panic!("{name} is not uint8") };
+        mask.into_raw_vec_and_offset().0
+    }
+
+    fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(self.path(name)).unwrap()).unwrap()
     }
 
     /// All files, hidden ones too.
