@@ -188,6 +188,15 @@ mod tests {
     }
 
     #[test]
+    fn a_voxel_lies_between_the_centres_of_two_blocks() {
+        // Blocks of 4 voxels have their centres between the second and the third; the last block is cut to 2.
+        let blocks = Blocks::new(&Grid::axis_aligned([10, 1, 1], [1.0; 3]).unwrap(), 16.0).unwrap();
+        let places = blocks.between(0, 10).into_iter().map(|(first, _, past)| first as f32 + past);
+        assert_eq!(places.collect::<Vec<_>>(), [0.0, 0.0, 0.125, 0.375, 0.625, 0.875, 1.125, 1.375, 1.625, 1.875]);
+        assert!(blocks.between(0, 10).iter().all(|&(first, second, _)| second == (first + 1).min(2)));
+    }
+
+    #[test]
     fn any_number_of_threads_gives_the_same_bits() {
         let (image, mask, grid) = shaded(|x| 1.0 + x);
         let with = |threads| {

@@ -146,6 +146,9 @@ impl Default for Params {
 impl Params {
     /// What may be skull in an MR image, inside the mask of the skin: all that gives little signal between 2 mm
     /// (below the skin's own partial volume) and 30 mm deep.
+    ///
+    /// The bound is Otsu's between dark and soft tissue, after brightness is evened out. Fat, and with it the
+    /// marrow between the skull's tables, is bright in T1 and stays out; air and, in T1, fluid come with the bone.
     #[must_use]
     pub fn mr_skull() -> Self {
         Self {
@@ -155,7 +158,10 @@ impl Params {
             max_depth_mm: 30.0,
             bias_sigma_mm: 25.0,
             min_island_ml: 1.0,
-            caveat: Some("dark in MR is bone or air: the sinuses, the airway and the ears' air cells are part of this"),
+            caveat: Some(
+                "dark in MR is bone or air (sinuses, airway, the ears' air cells), and in T1 also fluid next to bone: \
+                 this is a candidate for the skull, not the skull",
+            ),
             ..Self::default()
         }
     }
@@ -499,6 +505,27 @@ mod tests {
         let low = |darker_half| Params { upper: Bound::Auto(Method::Otsu), darker_half, ..Params::default() };
         assert_eq!(run(&image, None, &low(false)).unwrap().1.voxels, 90, "all but the fat");
         assert_eq!(run(&image, None, &low(true)).unwrap().1.voxels, 30, "the bone");
+    }
+
+    #[test]
+    fn bias_correction_evens_out_the_mask_and_not_what_is_outside() {
+        // Tissue of 100 with stripes of 60, more than twice as bright at one end; outside, brighter at the other end.
+        let gain = |x: usize| 0.6 + 0.8 * x as f32 / 59.0;
+        let stripe = |x: usize| x % 6 == 3;
+        let image = Array3::from_shape_fn((4, 20, 60), |(_, y, x)| match (y < 10, stripe(x)) {
+            (true, true) => 60.0 * gain(x),
+            (true, false) => 100.0 * gain(x),
+            (false, _) => 1000.0 * (2.0 - gain(x)),
+        });
+        let mask = Array3::from_shape_fn(image.dim(), |(_, y, _)| u8::from(y < 10));
+        let dark = |bias_sigma_mm| Params { upper: Bound::At(80.0), bias_sigma_mm, ..Params::default() };
+        let wrong = |params| {
+            let (out, _) = run(&image, Some(&mask), &params).unwrap();
+            let expected = Array3::from_shape_fn(image.dim(), |(_, y, x)| u8::from(y < 10 && stripe(x)));
+            out.iter().zip(&expected).filter(|(a, b)| a != b).count()
+        };
+        assert!(wrong(dark(0.0)) > 400, "one bound cannot do it: {}", wrong(dark(0.0)));
+        assert_eq!(wrong(dark(8.0)), 0);
     }
 
     #[test]
