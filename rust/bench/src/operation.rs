@@ -8,7 +8,8 @@ use skull_cli::with_voxels;
 use skull_kernels::auto_threshold::{Method, auto_threshold};
 use skull_kernels::components::Connectivity;
 use skull_kernels::histogram::histogram;
-use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology};
+use skull_kernels::threshold::Bound;
+use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology, skin, threshold};
 use std::path::Path;
 
 /// Radius of the closing, as the peers'.
@@ -29,35 +30,40 @@ pub(crate) enum Operation {
     Closing,
     /// Gaussian of one voxel's width on the image in single precision.
     Gaussian,
+    /// Voxels in the mask between half and twice its threshold.
+    Threshold,
     /// Otsu's threshold of the voxels in the mask.
     Otsu,
+    /// The solid head, from start to finish.
+    Skin,
 }
 
 /// What is in memory before the clock starts.
 pub(crate) struct Inputs {
     pub(crate) grid: Grid,
     image: Voxels,
-    /// Above Otsu's threshold.
     mask: Array3<u8>,
+    /// Above which the mask lies.
+    otsu: f64,
 }
 
 impl Inputs {
     /// Reads a volume; the threshold comes from every other voxel along each axis, as the peers'.
     pub(crate) fn load(path: &Path) -> Result<Self> {
         let volume = NiftiFile::open(path)?.read(None, &Job::new())?;
-        let mask = with_voxels!(&volume.voxels, image => {
+        let (mask, otsu) = with_voxels!(&volume.voxels, image => {
             let sample = image.slice(s![..;2, ..;2, ..;2]).to_owned();
             let otsu = auto_threshold(&histogram(&sample, None, BINS, &Job::new())?, Method::Otsu)?;
-            image.mapv(|v| u8::from(v.to_f64() > otsu))
+            (image.mapv(|v| u8::from(v.to_f64() > otsu)), otsu)
         });
-        Ok(Self { grid: volume.grid, image: volume.voxels, mask })
+        Ok(Self { grid: volume.grid, image: volume.voxels, mask, otsu })
     }
 }
 
 impl Operation {
     /// The work to be timed; what it needs beyond the inputs in another form is made here.
     pub(crate) fn prepare<'a>(self, inputs: &'a Inputs) -> Box<dyn FnMut() -> Result<()> + Send + 'a> {
-        let Inputs { grid, image, mask } = inputs;
+        let Inputs { grid, image, mask, otsu } = inputs;
         let job = Job::new();
         let shape = grid.shape();
         match self {
@@ -81,11 +87,29 @@ impl Operation {
                 let sigma_mm = grid.spacing_mm();
                 Box::new(move || Ok(gaussian::smooth(&image, grid, sigma_mm, &mut Array3::zeros(shape), &job)?))
             }
+            Self::Threshold => {
+                // In CT the threshold may be negative; the peers' bounds then cross, at the same cost.
+                let (half, twice) = (otsu * 0.5, otsu * 2.0);
+                let (lower, upper) = (Bound::At(half.min(twice)), Bound::At(half.max(twice)));
+                let params = threshold::Params { lower, upper, ..threshold::Params::default() };
+                Box::new(move || {
+                    let mut out = Array3::zeros(shape);
+                    with_voxels!(image, image => threshold::threshold(image, Some(mask), grid, &params, &mut out, &job)?);
+                    Ok(())
+                })
+            }
             Self::Otsu => Box::new(move || {
                 let counts = with_voxels!(image, image => histogram(image, Some(mask), BINS, &job)?);
                 auto_threshold(&counts, Method::Otsu)?;
                 Ok(())
             }),
+            Self::Skin => {
+                let params = skin::Params::default();
+                Box::new(move || {
+                    with_voxels!(image, image => skin::skin(image, grid, &params, &mut Array3::zeros(shape), &job)?);
+                    Ok(())
+                })
+            }
         }
     }
 }
