@@ -1,6 +1,6 @@
 //! What can be asked of the program `skull`.
 
-use crate::commands::{info, skin, threshold};
+use crate::commands::{info, sample, skin, threshold};
 use crate::volume_io::{NiftiFile, Volume};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +31,7 @@ pub enum Command {
     Info(info::Info),
     Skin(skin::Skin),
     Threshold(threshold::Threshold),
+    Sample(sample::Sample),
 }
 
 impl Command {
@@ -43,6 +44,7 @@ impl Command {
             Self::Info(command) => command.run(),
             Self::Skin(command) => command.run(),
             Self::Threshold(command) => command.run(),
+            Self::Sample(command) => command.run(),
         }
     }
 }

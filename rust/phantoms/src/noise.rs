@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
-use skull_kernels::{Grid, Job, gaussian};
+use skull_kernels::{Grid, Job, Result, gaussian};
 
 /// What a stream of random numbers is for; each has its own, so that one does not shift another.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ pub(crate) fn normal(rng: &mut impl Rng) -> f32 {
 }
 
 /// Noise as in reconstructed CT: of unit variance, correlated over about `sigma_mm`.
-pub(crate) fn correlated(seed: u64, grid: &Grid, sigma_mm: [f64; 3]) -> Array3<f32> {
+pub(crate) fn correlated(seed: u64, grid: &Grid, sigma_mm: [f64; 3], job: &Job) -> Result<Array3<f32>> {
     let mut white = Array3::<f32>::zeros(grid.shape());
     let slice = grid.size()[0] * grid.size()[1];
     let voxels = white.as_slice_mut().expect("standard layout");
@@ -47,7 +47,7 @@ pub(crate) fn correlated(seed: u64, grid: &Grid, sigma_mm: [f64; 3]) -> Array3<f
         slice.iter_mut().for_each(|voxel| *voxel = normal(&mut rng));
     });
     let mut smooth = Array3::zeros(grid.shape());
-    gaussian::smooth(&white, grid, sigma_mm, &mut smooth, &Job::new()).expect("an upright grid");
+    gaussian::smooth(&white, grid, sigma_mm, &mut smooth, job)?;
     // In slices' order, for the same sum on any number of threads.
     let squares: Vec<f64> = smooth
         .as_slice()
@@ -57,5 +57,5 @@ pub(crate) fn correlated(seed: u64, grid: &Grid, sigma_mm: [f64; 3]) -> Array3<f
         .collect();
     let deviation = (squares.iter().sum::<f64>() / grid.voxels() as f64).sqrt().max(1e-12) as f32;
     smooth.par_mapv_inplace(|v| v / deviation);
-    smooth
+    Ok(smooth)
 }

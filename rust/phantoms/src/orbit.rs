@@ -1,12 +1,12 @@
 //! A CT of an orbit: walls thinner than a voxel between fat and air, pierced by true openings.
 
-use crate::Phantom;
 use crate::noise::{self, Use};
 use crate::shapes::{Point, length, minus, rod};
+use crate::{Phantom, check_noise, check_voxels};
 use ndarray::{Array2, Array3, Axis};
 use rand::RngExt as _;
 use rayon::prelude::*;
-use skull_kernels::Grid;
+use skull_kernels::{Error, Grid, Job, Result};
 use std::f32::consts::{FRAC_PI_2, PI, TAU};
 
 /// A CT of an orbit.
@@ -56,18 +56,22 @@ pub struct Orbit {
 
 /// Draws a left orbit and what surrounds it.
 ///
-/// It is drawn in steps of 0.2 mm, blurred by the point spread function and averaged over the voxels: about ten
+/// It is drawn in steps of 0.2 mm, blurred by the point spread function and averaged over the voxels: about five
 /// seconds on one core.
 ///
-/// # Panics
-/// Where the voxels are not a positive size, or larger than the orbit.
-#[must_use]
-pub fn orbit_ct(scan: &OrbitCt) -> Orbit {
+/// # Errors
+/// [`Parameter`](skull_kernels::Error::Parameter) for voxels that are not between 0.1 and 5 mm, negative noise or a
+/// width that is not positive; [`Cancelled`](skull_kernels::Error::Cancelled).
+pub fn orbit_ct(scan: &OrbitCt, job: &Job) -> Result<Orbit> {
+    check_noise(scan.noise_hu)?;
+    if let Some(&value) = scan.fwhm_mm.iter().find(|fwhm| !(fwhm.is_finite() && **fwhm > 0.0)) {
+        return Err(Error::Parameter { name: "fwhm_mm", value, allowed: "more than 0" });
+    }
     let anatomy = Anatomy::new(scan.seed, scan.walls);
-    let grid = grid(scan);
-    let (hu, bone_share) = imaged(&anatomy, &grid, scan.fwhm_mm);
+    let grid = grid(scan)?;
+    let (hu, bone_share) = imaged(&anatomy, &grid, scan.fwhm_mm, &job.part(0.0, 0.9))?;
     let sigma_mm = [scan.fwhm_mm[0], scan.fwhm_mm[0], scan.fwhm_mm[1]].map(|fwhm| 0.5 * fwhm / FWHM);
-    let noise = noise::correlated(scan.seed, &grid, sigma_mm);
+    let noise = noise::correlated(scan.seed, &grid, sigma_mm, &job.part(0.9, 1.0))?;
     let mut image = Array3::zeros(grid.shape());
     ndarray::Zip::from(&mut image).and(&hu).and(&noise).par_for_each(|voxel: &mut i16, hu, noise| {
         #[allow(clippy::cast_possible_truncation, reason = "clamped to the scanner's range")]
@@ -85,7 +89,7 @@ pub fn orbit_ct(scan: &OrbitCt) -> Orbit {
         diameter_mm: f64::from(2.0 * CANAL - CANAL_WALL),
     };
     let openings = anatomy.openings.iter().map(|hole| hole.opening(&anatomy)).chain([canal]).collect();
-    Orbit { phantom: Phantom { grid, image, masks: vec![("bone", bone)] }, thickness_mm, openings }
+    Ok(Orbit { phantom: Phantom { grid, image, masks: vec![("bone", bone)] }, thickness_mm, openings })
 }
 
 /// Full width at half maximum of a Gaussian of unit standard deviation.
@@ -98,19 +102,16 @@ const HIGH: [f64; 3] = [24.0, 30.0, 24.0];
 /// How far the drawn box reaches beyond the scanned one, so that the blur sees its surroundings.
 const RIM: f64 = 2.0;
 
-fn grid(scan: &OrbitCt) -> Grid {
+fn grid(scan: &OrbitCt) -> Result<Grid> {
+    check_voxels(scan.voxel_mm, 0.1..=5.0, "0.1 to 5 mm")?;
     let mut rng = noise::stream(scan.seed, Use::Scanner);
     let extent = [0, 1, 2].map(|a| HIGH[a] - LOW[a] - 2.0 * RIM);
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an absurd voxel is refused by the grid"
-    )]
-    let size = [0, 1, 2].map(|a| (extent[a] / scan.voxel_mm[a] - 1.0).floor().max(1.0) as usize);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "8 to 600 voxels")]
+    let size = [0, 1, 2].map(|a| (extent[a] / scan.voxel_mm[a] - 1.0).floor() as usize);
     // The voxels' phase is left to chance, as in a scan.
     let origin = [0, 1, 2].map(|a| LOW[a] + RIM + scan.voxel_mm[a] * (0.5 + rng.random_range(0.0..1.0)));
     let axes = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    Grid::new(size, scan.voxel_mm, axes, origin).expect("voxels of a positive size")
+    Grid::new(size, scan.voxel_mm, axes, origin)
 }
 
 const AIR: f32 = -1000.0;
@@ -375,7 +376,7 @@ fn overlap(distance: f32, thickness: f32) -> f32 {
 }
 
 /// The drawn orbit seen through the point spread function and averaged over the grid's voxels: HU, and share of bone.
-fn imaged(anatomy: &Anatomy, grid: &Grid, fwhm_mm: [f64; 2]) -> (Array3<f32>, Array3<f32>) {
+fn imaged(anatomy: &Anatomy, grid: &Grid, fwhm_mm: [f64; 2], job: &Job) -> Result<(Array3<f32>, Array3<f32>)> {
     let steps = [0, 1, 2].map(|a| ((HIGH[a] - LOW[a]) / STEP).round() as usize);
     let [blur_x, blur_y, blur_z] = [0, 1, 2].map(|a| weights(grid, a, steps[a], fwhm_mm[a / 2] / FWHM));
     let [box_x, box_y, box_z] = [0, 1, 2].map(|a| weights(grid, a, steps[a], 0.0));
@@ -383,14 +384,16 @@ fn imaged(anatomy: &Anatomy, grid: &Grid, fwhm_mm: [f64; 2]) -> (Array3<f32>, Ar
     let mut hu = Array3::<f32>::zeros((steps[2], ny, nx));
     let mut bone = hu.clone();
     let place = |axis: usize, step: usize| (LOW[axis] + (step as f64 + 0.5) * STEP) as f32;
-    (hu.axis_iter_mut(Axis(0)), bone.axis_iter_mut(Axis(0))).into_par_iter().enumerate().for_each(
+    let planes = job.steps(steps[2]);
+    (hu.axis_iter_mut(Axis(0)), bone.axis_iter_mut(Axis(0))).into_par_iter().enumerate().try_for_each(
         |(k, (mut hu, mut bone))| {
             let drawn = |i: usize, j: usize| anatomy.at([place(0, i), place(1, j), place(2, k)]);
             let both = Array2::from_shape_fn((steps[1], steps[0]), |(j, i)| drawn(i, j));
             hu.assign(&blur_y.dot(&both.mapv(|b| b.0)).dot(&blur_x.t()));
             bone.assign(&box_y.dot(&both.mapv(|b| b.1)).dot(&box_x.t()));
+            planes.step()
         },
-    );
+    )?;
     let along_z = |stack: Array3<f32>, weights: &Array2<f32>| {
         let flat = stack.into_shape_with_order((steps[2], ny * nx)).expect("standard layout");
         let mut out = Array2::zeros((nz, ny * nx));
@@ -399,7 +402,7 @@ fn imaged(anatomy: &Anatomy, grid: &Grid, fwhm_mm: [f64; 2]) -> (Array3<f32>, Ar
             .for_each(|(mut slice, weights)| slice.assign(&weights.dot(&flat)));
         out.into_shape_with_order((nz, ny, nx)).expect("standard layout")
     };
-    (along_z(hu, &blur_z), along_z(bone, &box_z))
+    Ok((along_z(hu, &blur_z), along_z(bone, &box_z)))
 }
 
 /// How much each drawn step along an axis counts in each voxel: a Gaussian over the voxel's width.

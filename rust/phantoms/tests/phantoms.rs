@@ -2,10 +2,23 @@
 
 use ndarray::Array3;
 use rayon::ThreadPoolBuilder;
-use skull_phantoms::{Contrast, HeadCt, HeadMr, Orbit, OrbitCt, Phantom, head_ct, head_mr, orbit_ct};
+use skull_kernels::{Error, Job};
+use skull_phantoms::{Contrast, HeadCt, HeadMr, Orbit, OrbitCt, Phantom};
 use std::sync::LazyLock;
 
 const COARSE: [f64; 3] = [4.0, 4.0, 5.0];
+
+fn head_mr(scan: &HeadMr) -> Phantom {
+    skull_phantoms::head_mr(scan, &Job::new()).unwrap()
+}
+
+fn head_ct(scan: &HeadCt) -> Phantom {
+    skull_phantoms::head_ct(scan, &Job::new()).unwrap()
+}
+
+fn orbit_ct(scan: &OrbitCt) -> Orbit {
+    skull_phantoms::orbit_ct(scan, &Job::new()).unwrap()
+}
 
 fn on_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
@@ -135,4 +148,20 @@ fn a_thin_wall_keeps_its_mass_through_the_blur() {
 fn without_walls_only_thick_bone_is_left() {
     assert!(BARE.thickness_mm.iter().all(|&t| t == 0.0 || t >= 1.0));
     assert!(ORBIT.thickness_mm.iter().any(|&t| t > 0.0 && t < 0.3));
+}
+
+#[test]
+fn what_cannot_be_drawn_is_refused() {
+    for bad in [0.0, -1.0, 1e-3, 1e3, f64::NAN] {
+        let voxel_mm = [1.0, bad, 1.0];
+        let head = skull_phantoms::head_ct(&HeadCt { voxel_mm, ..HeadCt::default() }, &Job::new());
+        let orbit = skull_phantoms::orbit_ct(&OrbitCt { voxel_mm, ..OrbitCt::default() }, &Job::new());
+        assert!(matches!(head, Err(Error::Parameter { name: "voxel_mm", .. })));
+        assert!(matches!(orbit, Err(Error::Parameter { name: "voxel_mm", .. })));
+    }
+    let loud = skull_phantoms::head_mr(&HeadMr { noise: f64::NAN, ..HeadMr::default() }, &Job::new());
+    assert!(matches!(loud, Err(Error::Parameter { name: "noise", .. })));
+    let cancelled = Job::new();
+    cancelled.cancel();
+    assert_eq!(skull_phantoms::orbit_ct(&OrbitCt::default(), &cancelled), Err(Error::Cancelled));
 }

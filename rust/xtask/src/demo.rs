@@ -41,10 +41,9 @@ fn real_or_drawn(workspace: &Workspace, skull: &Path, packaged: &Packaged) -> Re
         Err(reason) => reason,
     };
     println!("No {} here ({reason:#}): a drawn head stands in.", packaged.title);
-    let drawn = workspace.target.join("demo-data").join(format!("drawn-{}.nii.gz", packaged.sample));
-    fs::create_dir_all(drawn.parent().context("no folder")?)?;
+    let drawn = workspace.target.join("demo-data").join(format!("drawn-{}", packaged.sample));
     execute(Command::new(skull).args(["sample", packaged.sample, "-o"]).arg(&drawn))?;
-    Ok((drawn, format!("drawn {}", packaged.sample)))
+    Ok((drawn.join("image.nii.gz"), format!("drawn {}", packaged.sample)))
 }
 
 /// Runs the pipeline on one scan and lists what it made.

@@ -33,7 +33,7 @@ pub(crate) const PACKAGED: [Packaged; 2] = [
     Packaged {
         name: "mr_t1_colin27",
         title: "T1 MR of one man's head, averaged over 27 scans (Colin27)",
-        sample: "mr",
+        sample: "head-mr",
         package: "mricron-data",
         file: "usr/share/mricron/templates/ch2.nii.gz",
         unpack: &["gzip", "--decompress", "--stdout"],
@@ -43,7 +43,7 @@ pub(crate) const PACKAGED: [Packaged; 2] = [
     Packaged {
         name: "ct_cranium",
         title: "CT of a head with a frontal bone defect (InVesalius' Cranium)",
-        sample: "ct",
+        sample: "head-ct",
         package: "invesalius-examples",
         file: "usr/share/doc/invesalius-examples/examples/Cranium.inv3",
         unpack: &["tar", "--extract", "--gzip", "--to-stdout", "--wildcards", "*/matrix.dat", "--file"],

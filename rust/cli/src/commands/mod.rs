@@ -1,5 +1,6 @@
 //! The commands, one per file.
 
 pub mod info;
+pub mod sample;
 pub mod skin;
 pub mod threshold;

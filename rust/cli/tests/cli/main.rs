@@ -6,6 +6,7 @@ mod help;
 mod interruption;
 mod nifti_file;
 mod round_trip;
+mod sample;
 mod thresholds;
 
 use assert_cmd::Command;
