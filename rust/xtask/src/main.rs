@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod gallery;
 mod python;
 mod scans;
 mod tally;
@@ -29,6 +30,8 @@ enum Chore {
     Demo(demo::Arguments),
     /// Times each kernel, beside public libraries on request.
     Bench(bench::Arguments),
+    /// Puts the solid heads of all scans in a folder on one sheet.
+    Gallery(gallery::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -44,5 +47,6 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Test => test::run(&workspace),
         Chore::Demo(arguments) => demo::run(&workspace, &arguments),
         Chore::Bench(arguments) => bench::run(&workspace, &arguments),
+        Chore::Gallery(arguments) => gallery::run(&workspace, &arguments),
     }
 }
