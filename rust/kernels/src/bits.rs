@@ -12,7 +12,6 @@ pub(crate) struct Bits {
     words: Vec<u64>,
 }
 
-#[allow(dead_code, reason = "the skin kernel uses the rest")]
 impl Bits {
     /// No voxel set.
     pub(crate) fn empty(size: [usize; 3]) -> Self {
@@ -86,6 +85,62 @@ impl Bits {
         self.words.par_chunks_mut(self.words_per_row * self.size[1])
     }
 
+    /// How many voxels are set in each plane across an axis (0 = x).
+    pub(crate) fn counts_along(&self, axis: usize) -> Vec<usize> {
+        let [_, ny, nz] = self.size;
+        let mut counts = vec![0; self.size[axis]];
+        for z in 0..nz {
+            for y in 0..ny {
+                match axis {
+                    0 => for_each_run(self.row(z, y), |start, end| counts[start..end].iter_mut().for_each(|n| *n += 1)),
+                    _ => {
+                        counts[[0, y, z][axis]] += self.row(z, y).iter().map(|w| w.count_ones() as usize).sum::<usize>()
+                    }
+                }
+            }
+        }
+        counts
+    }
+
+    /// One plane of the volume, at index `at` of an axis (0 = x), as a mask of one slice.
+    pub(crate) fn face(&self, axis: usize, at: usize) -> Self {
+        let [nx, ny, nz] = self.size;
+        match axis {
+            2 => {
+                let slice = self.words_per_row * ny;
+                Self { size: [nx, ny, 1], words: self.words[at * slice..(at + 1) * slice].to_vec(), ..*self }
+            }
+            1 => {
+                let words = (0..nz).flat_map(|z| self.row(z, at).iter().copied()).collect();
+                Self { size: [nx, nz, 1], words, ..*self }
+            }
+            _ => {
+                let mut face = Self::empty([ny, nz, 1]);
+                for z in 0..nz {
+                    for y in 0..ny {
+                        face.row_mut(0, z)[y / 64] |= (self.row(z, y)[at / 64] >> (at % 64) & 1) << (y % 64);
+                    }
+                }
+                face
+            }
+        }
+    }
+
+    /// Sets the voxels of one plane that are set in `face`.
+    pub(crate) fn set_face(&mut self, axis: usize, at: usize, face: &Self) {
+        let [_, ny, nz] = self.size;
+        for z in 0..nz {
+            for y in 0..ny {
+                match axis {
+                    2 if z == at => self.row_mut(z, y).iter_mut().zip(face.row(0, y)).for_each(|(w, f)| *w |= f),
+                    1 if y == at => self.row_mut(z, y).iter_mut().zip(face.row(0, z)).for_each(|(w, f)| *w |= f),
+                    0 => self.row_mut(z, y)[at / 64] |= (face.row(0, z)[y / 64] >> (y % 64) & 1) << (at % 64),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.words.par_chunks(1 << 14).map(|words| words.iter().map(|w| w.count_ones() as usize).sum::<usize>()).sum()
     }
@@ -123,6 +178,75 @@ impl Bits {
         (self.words.par_chunks_mut(1 << 14), other.words.par_chunks(1 << 14))
             .into_par_iter()
             .for_each(|(a, b)| a.iter_mut().zip(b).for_each(|(a, b)| *a = op(*a, *b)));
+    }
+
+    /// The mask and the voxels that share a face with it.
+    pub(crate) fn widened(&self) -> Self {
+        self.widened_along([true; 3])
+    }
+
+    /// The mask and the next voxels along some of the axes (x, y, z).
+    pub(crate) fn widened_along(&self, axes: [bool; 3]) -> Self {
+        let [nx, ny, nz] = self.size;
+        let (last, per_row) = (last_word(nx), self.words_per_row);
+        let mut wide = self.clone();
+        wide.slices_mut().enumerate().for_each(|(z, words)| {
+            for (y, row) in words.chunks_mut(per_row).enumerate() {
+                let here = self.row(z, y);
+                if axes[0] {
+                    for (i, word) in row.iter_mut().enumerate() {
+                        let before = if i > 0 { here[i - 1] } else { 0 };
+                        let after = here.get(i + 1).copied().unwrap_or(0);
+                        *word |= here[i] << 1 | before >> 63 | here[i] >> 1 | after << 63;
+                    }
+                }
+                let around = [
+                    (axes[2] && z > 0, z.wrapping_sub(1), y),
+                    (axes[2] && z + 1 < nz, z + 1, y),
+                    (axes[1] && y > 0, z, y.wrapping_sub(1)),
+                    (axes[1] && y + 1 < ny, z, y + 1),
+                ];
+                for (_, z, y) in around.into_iter().filter(|(inside, ..)| *inside) {
+                    row.iter_mut().zip(self.row(z, y)).for_each(|(word, other)| *word |= other);
+                }
+                row[per_row - 1] &= last;
+            }
+        });
+        wide
+    }
+
+    /// The mask on a grid coarser by `factor` (x, y, z): set where at least half of a block is.
+    pub(crate) fn shrunk(&self, factor: [usize; 3]) -> Self {
+        let [nx, ny, nz] = self.size;
+        let mut coarse = Self::empty([0, 1, 2].map(|a| self.size[a].div_ceil(factor[a])));
+        let (per_row, coarse_nx) = (coarse.words_per_row, coarse.size[0]);
+        coarse.slices_mut().enumerate().for_each(|(cz, words)| {
+            let zs = cz * factor[2]..((cz + 1) * factor[2]).min(nz);
+            for (cy, row) in words.chunks_mut(per_row).enumerate() {
+                let ys = cy * factor[1]..((cy + 1) * factor[1]).min(ny);
+                for cx in 0..coarse_nx {
+                    let (start, end) = (cx * factor[0], ((cx + 1) * factor[0]).min(nx));
+                    let lines = zs.clone().flat_map(|z| ys.clone().map(move |y| (z, y)));
+                    let set: usize = lines.map(|(z, y)| count_in_range(self.row(z, y), start, end)).sum();
+                    row[cx / 64] |= u64::from(2 * set >= (end - start) * ys.len() * zs.len()) << (cx % 64);
+                }
+            }
+        });
+        coarse
+    }
+
+    /// The mask on a grid of `size` voxels that is finer by `factor`: undoes [`shrunk`](Self::shrunk) but for detail.
+    pub(crate) fn grown(&self, factor: [usize; 3], size: [usize; 3]) -> Self {
+        let mut fine = Self::empty(size);
+        let per_row = fine.words_per_row;
+        fine.slices_mut().enumerate().for_each(|(z, words)| {
+            for (y, row) in words.chunks_mut(per_row).enumerate() {
+                for_each_run(self.row(z / factor[2], y / factor[1]), |start, end| {
+                    set_range(row, start * factor[0], (end * factor[0]).min(size[0]));
+                });
+            }
+        });
+        fine
     }
 
     /// The mask with `pad` (x, y, z) empty voxels added on every side.
@@ -173,6 +297,21 @@ pub(crate) fn set_range(row: &mut [u64], start: usize, end: usize) {
     }
 }
 
+/// How many of the voxels `start..end` of a row are set.
+pub(crate) fn count_in_range(row: &[u64], start: usize, end: usize) -> usize {
+    if start >= end {
+        return 0;
+    }
+    let (first, last) = (start / 64, (end - 1) / 64);
+    let head = u64::MAX << (start % 64);
+    let tail = u64::MAX >> (63 - (end - 1) % 64);
+    let ones = |word: u64| word.count_ones() as usize;
+    if first == last {
+        return ones(row[first] & head & tail);
+    }
+    ones(row[first] & head) + row[first + 1..last].iter().map(|&w| ones(w)).sum::<usize>() + ones(row[last] & tail)
+}
+
 /// Calls `found(start, end)` for each run of set voxels of a row, left to right.
 pub(crate) fn for_each_run(row: &[u64], mut found: impl FnMut(usize, usize)) {
     let mut start = None;
@@ -199,7 +338,7 @@ pub(crate) fn for_each_run(row: &[u64], mut found: impl FnMut(usize, usize)) {
     }
 }
 
-fn pack_row<T: Copy>(words: &mut [u64], row: &[T], set: &impl Fn(T) -> bool) {
+pub(crate) fn pack_row<T: Copy>(words: &mut [u64], row: &[T], set: &impl Fn(T) -> bool) {
     for (word, voxels) in words.iter_mut().zip(row.chunks(64)) {
         // Bytes first: that loop vectorises, whatever the voxel type.
         let mut flags = [0_u8; 64];

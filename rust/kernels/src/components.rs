@@ -4,7 +4,7 @@
 //! forest. This is the run-based two-pass labelling of He, Chao and Suzuki, "A Run-Based Two-Scan Labeling
 //! Algorithm", IEEE Trans. Image Process. 2008, <https://doi.org/10.1109/TIP.2008.919369>, in three dimensions.
 
-use crate::bits::{Bits, for_each_run, set_range};
+use crate::bits::{Bits, count_in_range, for_each_run, set_range};
 use crate::{Grid, Job, Result};
 use ndarray::{ArrayRef3, Axis};
 use rayon::prelude::*;
@@ -202,6 +202,20 @@ impl Labelled {
             }
         });
         bits
+    }
+
+    /// For each component, how many of its voxels are in `mask`.
+    pub(crate) fn shared_with(&self, mask: &Bits) -> Vec<usize> {
+        let mut shared = vec![0; self.components.len()];
+        for z in 0..self.size[2] {
+            for y in 0..self.size[1] {
+                let words = mask.row(z, y);
+                for (run, label) in self.row(z, y) {
+                    shared[label as usize] += count_in_range(words, run.start as usize, run.end as usize);
+                }
+            }
+        }
+        shared
     }
 
     /// Index of the largest component, the first of several.

@@ -111,6 +111,11 @@ impl Slices {
         &self.along_y[y * self.nx..(y + 1) * self.nx]
     }
 
+    /// The same, to be worked on.
+    pub(crate) fn row_mut(&mut self, y: usize) -> &mut [f32] {
+        &mut self.along_y[y * self.nx..(y + 1) * self.nx]
+    }
+
     /// Smooths slice `z` of the image, whose voxels `value` reads.
     pub(crate) fn smooth<T: Voxel>(&mut self, image: &ArrayRef3<T>, taps: &Taps, value: &impl Fn(T) -> f32, z: usize) {
         let (nz, ny, nx) = image.dim();

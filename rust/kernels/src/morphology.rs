@@ -47,13 +47,7 @@ pub fn open(mask: &ArrayRef3<u8>, grid: &Grid, radius_mm: f64, out: &mut ArrayRe
 /// # Errors
 /// As [`dilate`].
 pub fn close(mask: &ArrayRef3<u8>, grid: &Grid, radius_mm: f64, out: &mut ArrayRef3<u8>, job: &Job) -> Result<()> {
-    apply(mask, grid, radius_mm, out, |bits| {
-        let pad = reach(grid, radius_mm).map(|n| n + 1);
-        let wide = dilated(&bits.padded(pad), grid, radius_mm, &job.part(0.0, 0.5))?;
-        drop(bits);
-        let closed = dilated(&wide.not(), grid, radius_mm, &job.part(0.5, 1.0))?.not();
-        Ok(closed.cropped(pad))
-    })
+    apply(mask, grid, radius_mm, out, |bits| closed(&bits, grid, radius_mm, job))
 }
 
 fn apply(
@@ -71,6 +65,14 @@ fn apply(
     }
     operation(Bits::from_mask(mask))?.write_to(out);
     Ok(())
+}
+
+/// The voxels that no ball of `radius_mm` in the background reaches.
+pub(crate) fn closed(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
+    let pad = reach(grid, radius_mm).map(|n| n + 1);
+    let wide = dilated(&mask.padded(pad), grid, radius_mm, &job.part(0.0, 0.5))?;
+    let closed = dilated(&wide.not(), grid, radius_mm, &job.part(0.5, 1.0))?.not();
+    Ok(closed.cropped(pad))
 }
 
 /// The voxels farther than `radius_mm` from any that is not set, or not in the volume.

@@ -63,16 +63,16 @@ impl SkinArgs {
     /// As the kernel takes them.
     #[must_use]
     pub fn params(&self) -> skin::Params {
-        let mut params = skin::Params::default();
-        params.modality = match self.modality {
-            Kind::Auto => Modality::Auto,
-            Kind::Ct => Modality::Ct,
-            Kind::Mr => Modality::Mr,
-        };
-        params.threshold = self.threshold;
-        params.opening_mm = self.opening_mm;
-        params.keep_airways = self.keep_airways;
-        params
+        skin::Params {
+            modality: match self.modality {
+                Kind::Auto => Modality::Auto,
+                Kind::Ct => Modality::Ct,
+                Kind::Mr => Modality::Mr,
+            },
+            threshold: self.threshold,
+            opening_mm: self.opening_mm,
+            keep_airways: self.keep_airways,
+        }
     }
 }
 

@@ -1,0 +1,36 @@
+//! Put the skin where the image rises to half of the skin's own brightness.
+//!
+//! A threshold low enough to find all tissue in MR lies at the foot of the edge between air and skin, up to a voxel too
+//! far out.
+
+use super::background::Background;
+use super::seal;
+use crate::bits::Bits;
+use crate::{Grid, Job, Result, Voxel};
+use ndarray::ArrayRef3;
+
+/// How many voxels the foot of the edge is wide at most.
+const FOOT: usize = 2;
+
+/// The solid head less the faint tissue on its surface.
+pub(super) fn refined<T: Voxel>(
+    solid: &Bits,
+    tissue: &Bits,
+    image: &ArrayRef3<T>,
+    grid: &Grid,
+    background: &Background,
+    job: &Job,
+) -> Result<Bits> {
+    let mut outside = solid.clone().not();
+    let first = outside.widened();
+    let second = first.widened().and_not(&first).and(tissue);
+    let Some(skin) = background.median_in(&second, image, grid)? else {
+        return Ok(solid.clone());
+    };
+    let half = 0.5 * (background.mean + skin);
+    let faint = tissue.clone().and_not(&background.at_least(half, image, grid, &job.part(0.2, 0.8))?);
+    for _ in 0..FOOT {
+        outside = outside.widened().and(&faint).or(&outside);
+    }
+    seal::one_part(&outside.not(), grid, &job.part(0.8, 1.0))
+}

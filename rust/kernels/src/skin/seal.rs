@@ -1,0 +1,89 @@
+//! Seal the openings of a head and fill all that its skin encloses.
+
+use crate::bits::Bits;
+use crate::components::{Connectivity, Labelled};
+use crate::morphology::{closed, dilated};
+use crate::{Grid, Job, Result, fill};
+
+/// A slice with this share of the tissue that the fullest slice holds, next to hardly any, is a cut.
+const CUT_SHARE: f64 = 0.05;
+/// How deep the outside reaches into gaps narrower than the opening, so that folds around the ears stay open.
+const CREVICE_MM: f64 = 2.0;
+/// Air spaces that open in the outline of a cut are sealed up to twice this width.
+const CUT_OPENING_MM: f64 = 10.0;
+
+/// All that the tissue's parts enclose when openings up to `opening_mm` wide are sealed.
+///
+/// The outside is where a ball of the opening's size rolls in from beyond the volume: an opening of the background
+/// rather than a closing of the tissue, which leaves the convex skin untouched.
+pub(super) fn sealed(tissue: &Bits, grid: &Grid, opening_mm: f64, job: &Job) -> Result<Bits> {
+    // Half a voxel more, since an opening's rim lies half-way between the centres that distances are measured from.
+    let half_voxel_mm = 0.5 * grid.spacing_mm().into_iter().fold(0.0, f64::max).min(2.0);
+    let radius_mm = 0.5 * opening_mm + half_voxel_mm;
+    let pad = grid.spacing_mm().map(|s| (radius_mm / s).ceil() as usize + 1);
+    let walls = capped(tissue, grid)?.padded(pad);
+    let centres = dilated(&walls, grid, radius_mm, &job.part(0.0, 0.45))?.not();
+    let parts = Labelled::new(&centres, grid, Connectivity::Six, &job.part(0.45, 0.55))?;
+    let outside = parts.select(|i| parts.components[i].touches_face(walls.size()));
+    drop((centres, parts));
+    let mut outside = dilated(&outside, grid, radius_mm, &job.part(0.55, 1.0))?.and_not(&walls);
+    let crevice = grid.spacing_mm().map(|s| (CREVICE_MM / s) as usize);
+    for step in 0..crevice.into_iter().max().unwrap_or(0) {
+        outside = outside.widened_along(crevice.map(|steps| steps > step)).and_not(&walls);
+    }
+    Ok(outside.not().cropped(pad))
+}
+
+/// The tissue with its outline filled where the image ends, so that air spaces do not open there.
+///
+/// The image ends at the faces of the volume or, where a margin of zeros was put around it, at the first slice that the
+/// head covers all at once.
+pub(super) fn capped(tissue: &Bits, grid: &Grid) -> Result<Bits> {
+    let mut capped = tissue.clone();
+    let size = tissue.size();
+    let [sx, sy, sz] = grid.spacing_mm();
+    for axis in 0..3 {
+        let spacing_mm = [[sy, sz, 1.0], [sx, sz, 1.0], [sx, sy, 1.0]][axis];
+        let counts = tissue.counts_along(axis);
+        let most = counts.iter().copied().max().unwrap_or(0) as f64;
+        let wide = |at: &usize| counts[*at] as f64 > CUT_SHARE * most;
+        let narrow = |at: usize| (counts[at] as f64) < 0.1 * CUT_SHARE * most;
+        let first = (0..size[axis]).find(wide).filter(|&at| at < 2 || narrow(at - 2));
+        let last = (0..size[axis]).rfind(wide).filter(|&at| at + 2 >= size[axis] || narrow(at + 2));
+        for at in [first, last].into_iter().flatten() {
+            let outline = filled_outline(&tissue.face(axis, at), spacing_mm)?;
+            capped.set_face(axis, at, &outline);
+        }
+    }
+    Ok(capped)
+}
+
+/// The largest part, without holes.
+pub(super) fn one_part(mask: &Bits, grid: &Grid, job: &Job) -> Result<Bits> {
+    let one = largest(mask, grid, &job.part(0.0, 0.5))?;
+    let holes = fill::enclosed(&one, grid, &job.part(0.5, 1.0))?;
+    Ok(one.or(&holes))
+}
+
+/// The largest part.
+pub(super) fn largest(mask: &Bits, grid: &Grid, job: &Job) -> Result<Bits> {
+    let parts = Labelled::new(mask, grid, Connectivity::Six, job)?;
+    let largest = parts.largest();
+    Ok(parts.select(|i| Some(i) == largest))
+}
+
+fn filled_outline(face: &Bits, spacing_mm: [f64; 3]) -> Result<Bits> {
+    let ([width, height, _], job) = (face.size(), Job::new());
+    let flat = Grid::axis_aligned(face.size(), spacing_mm)?;
+    let enclosed = |outline: &Bits| -> Result<Bits> {
+        let around = Labelled::new(&outline.clone().not(), &flat, Connectivity::Six, &job)?;
+        Ok(around.select(|i| {
+            let part = &around.components[i];
+            part.low[0] > 0 && part.low[1] > 0 && part.high[0] + 1 < width && part.high[1] + 1 < height
+        }))
+    };
+    // What only a closed outline encloses is filled up to where it was closed, but not what the closing added outside.
+    let holes = enclosed(&closed(face, &flat, CUT_OPENING_MM, &job)?)?;
+    let within = dilated(&holes, &flat, CUT_OPENING_MM, &job)?;
+    Ok(within.or(&enclosed(face)?).or(face))
+}
