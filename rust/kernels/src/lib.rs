@@ -19,12 +19,15 @@ pub mod gaussian;
 pub mod grid;
 pub mod histogram;
 pub mod job;
+pub mod mesh;
 pub mod morphology;
 pub mod skin;
+pub mod surface;
 pub mod threshold;
 mod voxel;
 
 pub use error::{Error, Result};
 pub use grid::Grid;
 pub use job::Job;
+pub use mesh::Mesh;
 pub use voxel::Voxel;

@@ -1,0 +1,215 @@
+//! The 256 ways in which the eight corners of a cell can be inside or outside, worked out at compile time.
+//!
+//! Corner `c` lies at (c & 1, c >> 1 & 1, c >> 2 & 1). Edge `4·a + i` runs along axis `a`; the bits of `i` are
+//! its place along the next two axes (cyclic). Face `2·a + s` is the low (s = 0) or high (s = 1) one across `a`.
+
+/// How the surface runs through a cell.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    /// Number of separate patches of surface.
+    pub(super) patches: u8,
+    /// The patch that cuts each edge; [`NONE`] where both ends are alike.
+    pub(super) edge_patch: [u8; 12],
+    /// Bit f: face f is crossed by two lines, inside and outside corners alternate round it.
+    pub(super) ambiguous: u8,
+    patch: [Patch; 4],
+}
+
+/// One piece of the surface in a cell, bounded by a loop of lines on the cell's faces.
+#[derive(Clone, Copy)]
+pub(super) struct Patch {
+    length: u8,
+    /// Faces that the loop crosses, counterclockwise seen from outside the mask, and an edge at which it enters each.
+    lines: [(u8, u8); 12],
+    /// The part of the cell that the patch has to itself, as base-3 digits for x, y and z: 0 all, 1 the low half,
+    /// 2 the high half.
+    pub(super) home: u8,
+}
+
+/// No patch.
+const NONE: u8 = u8::MAX;
+
+/// Number of values of [`Patch::home`].
+pub(super) const HOMES: usize = 27;
+
+/// Every case, by the bits of its inside corners.
+pub(super) static CASES: [Case; 256] = {
+    let mut all = [case(0); 256];
+    let mut inside = 1;
+    while inside < 256 {
+        all[inside] = case(inside);
+        inside += 1;
+    }
+    all
+};
+
+impl Case {
+    pub(super) const fn patches(&self) -> &[Patch] {
+        self.patch.split_at(self.patches as usize).0
+    }
+
+    /// Whether the cell holds more than one patch, or a face crossed twice.
+    pub(super) const fn is_complex(&self) -> bool {
+        self.patches > 1 || self.ambiguous != 0
+    }
+
+    /// Number of vertices in the cell: one per patch, and a pair on each low face that is crossed twice.
+    pub(super) const fn vertices(&self) -> u32 {
+        self.patches as u32 + 2 * self.pairs_before(3)
+    }
+
+    /// Number of low faces across axes before `axis` that are crossed twice.
+    pub(super) const fn pairs_before(&self, axis: usize) -> u32 {
+        (self.ambiguous & 0b01_0101 & ((1 << (2 * axis)) - 1)).count_ones()
+    }
+}
+
+impl Patch {
+    pub(super) const fn lines(&self) -> &[(u8, u8)] {
+        self.lines.split_at(self.length as usize).0
+    }
+}
+
+/// The edge along `axis` that starts or ends at `corner`.
+pub(super) const fn edge(axis: usize, corner: usize) -> usize {
+    axis * 4 + (corner >> ((axis + 1) % 3) & 1) + 2 * (corner >> ((axis + 2) % 3) & 1)
+}
+
+/// The number that an edge on a face has in the cell beyond that face.
+pub(super) const fn edge_beyond(edge_here: usize, face: usize) -> usize {
+    edge(edge_here / 4, low_corner(edge_here) ^ 1 << (face / 2))
+}
+
+/// The corner at the low end of an edge.
+const fn low_corner(edge: usize) -> usize {
+    let axis = edge / 4;
+    (edge & 1) << ((axis + 1) % 3) | (edge >> 1 & 1) << ((axis + 2) % 3)
+}
+
+const fn case(inside: usize) -> Case {
+    // From each cut edge, the face over which the surface's boundary goes on and the edge where it leaves that face.
+    let mut next = [(NONE, NONE); 12];
+    let mut ambiguous = 0;
+    let mut face = 0;
+    while face < 6 {
+        let (p, q) = ((face / 2 + 1) % 3, (face / 2 + 2) % 3);
+        let low = (face % 2) << (face / 2);
+        let round = [low, low | 1 << p, low | 1 << p | 1 << q, low | 1 << q];
+        let edges = [edge(p, round[0]), edge(q, round[1]), edge(p, round[2]), edge(q, round[3])];
+        let mut lines = 0;
+        let mut i = 0;
+        while i < 4 {
+            // A line goes round each run of outside corners: inside corners are connected across the face.
+            if inside >> round[i] & 1 == 1 && inside >> round[(i + 1) % 4] & 1 == 0 {
+                let mut j = i + 1;
+                while inside >> round[(j + 1) % 4] & 1 == 0 {
+                    j += 1;
+                }
+                let ends = [edges[i], edges[j % 4]];
+                // Seen from outside the cell, `round` is counterclockwise on high faces and clockwise on low ones.
+                let (from, to) = if face % 2 == 0 { (ends[0], ends[1]) } else { (ends[1], ends[0]) };
+                next[from] = (face as u8, to as u8);
+                lines += 1;
+            }
+            i += 1;
+        }
+        if lines == 2 {
+            ambiguous |= 1 << face;
+        }
+        face += 1;
+    }
+
+    let none = Patch { length: 0, lines: [(NONE, NONE); 12], home: 0 };
+    let mut case = Case { patches: 0, edge_patch: [NONE; 12], ambiguous, patch: [none; 4] };
+    let mut first = 0;
+    while first < 12 {
+        if next[first].0 != NONE && case.edge_patch[first] == NONE {
+            let mut patch = none;
+            let mut ends = [0_usize; 2];
+            let mut e = first;
+            while case.edge_patch[e] == NONE {
+                case.edge_patch[e] = case.patches;
+                patch.lines[patch.length as usize] = (next[e].0, e as u8);
+                patch.length += 1;
+                let low = low_corner(e);
+                let high = low | 1 << (e / 4);
+                ends[inside >> low & 1] |= 1 << low;
+                ends[inside >> high & 1] |= 1 << high;
+                e = next[e].1 as usize;
+            }
+            patch.home = half_of(if ends[0].count_ones() < ends[1].count_ones() { ends[0] } else { ends[1] });
+            case.patch[case.patches as usize] = patch;
+            case.patches += 1;
+        }
+        first += 1;
+    }
+    if case.patches == 1 {
+        case.patch[0].home = 0;
+    } else if case.patch[0].home == 0 {
+        case.patch[0].home = opposite(case.patch[1].home);
+    } else if case.patch[1].home == 0 {
+        case.patch[1].home = opposite(case.patch[0].home);
+    }
+    case
+}
+
+/// The half of the cell along each axis that holds all `corners`, in the manner of [`Patch::home`].
+const fn half_of(corners: usize) -> u8 {
+    const HIGH: [usize; 3] = [0b1010_1010, 0b1100_1100, 0b1111_0000];
+    let (mut home, mut digit, mut axis) = (0, 1, 0);
+    while axis < 3 {
+        if corners & HIGH[axis] == 0 {
+            home += digit;
+        } else if corners & !HIGH[axis] == 0 {
+            home += 2 * digit;
+        }
+        digit *= 3;
+        axis += 1;
+    }
+    home
+}
+
+/// The other half along each axis.
+const fn opposite(home: u8) -> u8 {
+    const OTHER: [u8; 3] = [0, 2, 1];
+    OTHER[home as usize % 3] + 3 * OTHER[home as usize / 3 % 3] + 9 * OTHER[home as usize / 9]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cut_edge_is_on_one_closed_loop() {
+        for (inside, case) in CASES.iter().enumerate() {
+            let cut =
+                (0..12).filter(|&e| (inside >> low_corner(e) ^ inside >> (low_corner(e) | 1 << (e / 4))) & 1 == 1);
+            let looped: usize = case.patches().iter().map(|p| p.lines().len()).sum();
+            assert_eq!(cut.count(), looped, "case {inside}");
+            assert!(case.patches().iter().all(|p| p.lines().len() >= 3), "case {inside}");
+        }
+    }
+
+    #[test]
+    fn voxels_that_touch_by_an_edge_are_connected_and_by_a_corner_are_not() {
+        assert_eq!(CASES[0b0000_0001].patches, 1, "one corner");
+        assert_eq!(CASES[0b0000_1001].patches, 1, "two across a face: one patch round both");
+        assert_eq!(CASES[0b1000_0001].patches, 2, "two across the cell");
+        assert_eq!(CASES[!0b0000_1001 & 0xff].patches, 2, "two outside across a face");
+        assert_eq!(CASES[0b0110_1001].patches, 4, "alternating corners: one patch round each outside corner");
+        assert_eq!(CASES[0b0110_1001].ambiguous, 0b11_1111);
+    }
+
+    #[test]
+    fn patches_of_one_cell_have_separate_homes() {
+        for (inside, case) in CASES.iter().enumerate() {
+            let digits = |p: &Patch| [0, 1, 2].map(|a| p.home / 3_u8.pow(a) % 3);
+            for (i, a) in case.patches().iter().enumerate() {
+                for b in &case.patches()[..i] {
+                    let apart = std::iter::zip(digits(a), digits(b)).any(|(x, y)| x * y == 2);
+                    assert!(apart, "case {inside}");
+                }
+            }
+        }
+    }
+}
