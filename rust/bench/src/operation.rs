@@ -9,7 +9,7 @@ use skull_kernels::auto_threshold::{Method, auto_threshold};
 use skull_kernels::components::Connectivity;
 use skull_kernels::histogram::histogram;
 use skull_kernels::threshold::Bound;
-use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology, skin, threshold};
+use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology, skin, surface, threshold};
 use std::path::Path;
 
 /// Radius of the closing, as the peers'.
@@ -34,6 +34,8 @@ pub(crate) enum Operation {
     Threshold,
     /// Otsu's threshold of the voxels in the mask.
     Otsu,
+    /// Surface of the mask.
+    Surface,
     /// The solid head, from start to finish.
     Skin,
 }
@@ -103,6 +105,13 @@ impl Operation {
                 auto_threshold(&counts, Method::Otsu)?;
                 Ok(())
             }),
+            Self::Surface => {
+                let params = surface::Params::default();
+                Box::new(move || {
+                    surface::surface(mask, grid, &params, &job)?;
+                    Ok(())
+                })
+            }
             Self::Skin => {
                 let params = skin::Params::default();
                 Box::new(move || {

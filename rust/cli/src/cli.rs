@@ -1,6 +1,6 @@
 //! What can be asked of the program `skull`.
 
-use crate::commands::{info, sample, skin, threshold};
+use crate::commands::{info, sample, skin, surface, threshold};
 use crate::volume_io::{NiftiFile, Volume};
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
@@ -31,6 +31,7 @@ pub enum Command {
     Info(info::Info),
     Skin(skin::Skin),
     Threshold(threshold::Threshold),
+    Surface(surface::Surface),
     Sample(sample::Sample),
 }
 
@@ -44,6 +45,7 @@ impl Command {
             Self::Info(command) => command.run(),
             Self::Skin(command) => command.run(),
             Self::Threshold(command) => command.run(),
+            Self::Surface(command) => command.run(),
             Self::Sample(command) => command.run(),
         }
     }

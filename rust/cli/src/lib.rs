@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod commands;
+pub mod mesh_file;
 pub mod nifti_header;
 pub mod output;
 pub mod placement;

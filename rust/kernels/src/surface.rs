@@ -4,7 +4,7 @@ mod cases;
 mod cells;
 
 use crate::{Error, Grid, Job, Mesh, Result};
-use cases::{CASES, HOMES, Patch, edge, edge_beyond};
+use cases::{CASES, MARGIN, Patch, edge, edge_beyond};
 use cells::{Cell, Cells};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
@@ -61,10 +61,10 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
     let mut net = Net::new(&cells, &job.part(0.1, 0.3))?;
     net.smooth(params.smoothing, &job.part(0.3, 0.6))?;
 
-    let wanted = cells.inside_voxels() as f64;
+    let wanted = cells.voxels() as f64;
     let mut job = job.part(0.6, 1.0);
     for _ in 0..VOLUME_ROUNDS {
-        net.place_pins(&cells, &job.part(0.0, 0.1))?;
+        net.part_sheets(&cells, &job.part(0.0, 0.1))?;
         let mesh = net.triangulate(&cells, grid, &job.part(0.1, 0.5))?;
         let lack = wanted - mesh.volume_mm3() / grid.voxel_mm3();
         if lack.abs() <= VOLUME_TOLERANCE * wanted {
@@ -73,16 +73,12 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
         net.inflate(lack, &cells, &job.part(0.5, 0.6))?;
         job = job.part(0.6, 1.0);
     }
-    net.place_pins(&cells, &job.part(0.0, 0.2))?;
+    net.part_sheets(&cells, &job.part(0.0, 0.2))?;
     net.triangulate(&cells, grid, &job.part(0.2, 1.0))
 }
 
 /// Where a vertex is: its distance from the centre of its cell along x, y and z, in voxels.
 type Offset = [f32; 3];
-
-/// How close a vertex may come to the faces of its cell, in voxels: never quite, so that the surface cannot touch
-/// itself.
-const MARGIN: f32 = 0.01;
 
 /// The surface is moved outward or inward as a whole where its volume differs from the mask's by more than this
 /// fraction, which happens where much of the mask is a voxel thin.
@@ -97,6 +93,8 @@ struct Net {
     across: Vec<[u32; 6]>,
     /// The patch that each vertex stands for: four times its case, plus its number.
     patch: Vec<u16>,
+    /// The cells with several patches, or with a face that two lines cross.
+    complex: Vec<Cell>,
     offsets: Vec<Offset>,
     /// The pass before while smoothing, then the points.
     other: Vec<[f32; 3]>,
@@ -106,16 +104,22 @@ impl Net {
     /// Each vertex at the centre of its cell, which is a corner of the voxels.
     fn new(cells: &Cells, job: &Job) -> Result<Self> {
         let n = cells.vertices();
-        let mut net =
-            Self { across: vec![[0; 6]; n], patch: vec![0; n], offsets: vec![[0.0; 3]; n], other: vec![[0.0; 3]; n] };
+        let mut net = Self {
+            across: vec![[0; 6]; n],
+            patch: vec![0; n],
+            complex: Vec::new(),
+            offsets: vec![[0.0; 3]; n],
+            other: vec![[0.0; 3]; n],
+        };
         let counts = cells.layer_counts();
         let steps = job.steps(counts.len());
-        split(&mut net.across, &counts)
+        let complex: Vec<Vec<Cell>> = split(&mut net.across, &counts)
             .into_par_iter()
             .zip(split(&mut net.patch, &counts))
             .zip(split(&mut net.offsets, &counts))
             .enumerate()
-            .try_for_each(|(z, ((across, patches), offsets))| {
+            .map(|(z, ((across, patches), offsets))| {
+                let mut complex = Vec::new();
                 let before = cells.layer(z).start;
                 across.iter_mut().zip(before as u32..).for_each(|(across, v)| *across = [v; 6]);
                 cells.for_each(z, |cell| {
@@ -123,7 +127,7 @@ impl Net {
                         let v = cell.first + number as u32;
                         let i = v as usize - before;
                         patches[i] = (4 * cell.inside + number) as u16;
-                        offsets[i] = center(patch.home);
+                        offsets[i] = kept([0.0; 3], patches[i]);
                         for &(face, edge) in patch.lines() {
                             let (face, mut at) = (usize::from(face), cell.at);
                             if face == 1 || face == 3 {
@@ -138,9 +142,15 @@ impl Net {
                             }
                         }
                     }
+                    if cell.case().is_complex() {
+                        complex.push(cell);
+                    }
                 });
-                steps.step()
-            })?;
+                steps.step()?;
+                Ok(complex)
+            })
+            .collect::<Result<_>>()?;
+        net.complex = complex.concat();
         Ok(net)
     }
 
@@ -172,7 +182,7 @@ impl Net {
         self.pass(&mut before, |_, now, average| now - push * (average - now));
         self.other = std::mem::replace(&mut self.offsets, before);
         let patch = &self.patch;
-        self.offsets.par_iter_mut().zip(patch).for_each(|(offset, &patch)| keep_home(offset, patch));
+        self.offsets.par_iter_mut().zip(patch).for_each(|(offset, &patch)| *offset = kept(*offset, patch));
         steps.step()
     }
 
@@ -230,8 +240,7 @@ impl Net {
             .collect::<Result<_>>()?;
         let outward = (volume / areas.iter().sum::<f64>()) as f32;
         self.offsets.par_iter_mut().zip(&normals).zip(&self.patch).for_each(|((offset, normal), &patch)| {
-            *offset = plus(*offset, normal.map(|n| n * outward));
-            keep_home(offset, patch);
+            *offset = kept(plus(*offset, normal.map(|n| n * outward)), patch);
         });
         Ok(())
     }
@@ -255,26 +264,38 @@ impl Net {
         normal
     }
 
-    /// Puts the pair of vertices on each face that two lines cross, one on either side of its diagonal.
-    fn place_pins(&mut self, cells: &Cells, job: &Job) -> Result<()> {
-        let steps = job.steps(cells.size[2]);
-        let pins: Vec<Vec<(u32, Offset)>> = (0..cells.size[2])
-            .into_par_iter()
-            .map(|z| {
-                let mut pins = Vec::new();
-                cells.for_each(z, |cell| {
-                    for axis in 0..3 {
-                        if cell.case().ambiguous >> (2 * axis) & 1 == 1 {
-                            pins.extend(self.pins(cells, &cell, axis));
+    /// Keeps the surface's sheets apart where several pass through a cell.
+    fn part_sheets(&mut self, cells: &Cells, job: &Job) -> Result<()> {
+        // The line to a neighbour must cross the face in the quarter that is the patch's.
+        for cell in self.complex.iter().filter(|cell| cell.case().patches().len() > 1) {
+            for (v, patch) in (cell.first..).zip(cell.case().patches()) {
+                for face in patch.lines().iter().map(|&(face, _)| usize::from(face)) {
+                    if cell.case().ambiguous >> face & 1 == 1 {
+                        continue;
+                    }
+                    let w = self.across[v as usize][face] as usize;
+                    let mut offset = self.offsets[w];
+                    for axis in (0..3).filter(|&axis| axis != face / 2) {
+                        let [low, high] = patch.bounds[axis];
+                        if high < 0.0 {
+                            offset[axis] = offset[axis].min(0.0);
+                        } else if low > 0.0 {
+                            offset[axis] = offset[axis].max(0.0);
                         }
                     }
-                });
-                steps.step()?;
-                Ok(pins)
-            })
-            .collect::<Result<_>>()?;
-        for (v, offset) in pins.into_iter().flatten() {
-            self.offsets[v as usize] = offset;
+                    self.offsets[w] = kept(offset, self.patch[w]);
+                }
+            }
+        }
+        // A face that two lines cross gets a vertex on each, on either side of its diagonal.
+        let steps = job.steps(3);
+        for axis in 0..3 {
+            let crossed = self.complex.par_iter().filter(|cell| cell.case().ambiguous >> (2 * axis) & 1 == 1);
+            let pins: Vec<_> = crossed.map(|cell| self.pins(cells, cell, axis)).collect();
+            for (v, offset) in pins.into_iter().flatten() {
+                self.offsets[v as usize] = offset;
+            }
+            steps.step()?;
         }
         Ok(())
     }
@@ -421,36 +442,11 @@ impl Filter {
     }
 }
 
-/// Low and high bounds of the part of a cell along each axis, by [`cases::Patch::home`].
-const BOUNDS: [[[f32; 2]; 3]; HOMES] = {
-    let edge = 0.5 - MARGIN;
-    let mut bounds = [[[0.0; 2]; 3]; HOMES];
-    let mut home = 0;
-    while home < HOMES {
-        let (mut axis, mut left) = (0, home);
-        while axis < 3 {
-            bounds[home][axis] = match left % 3 {
-                0 => [-edge, edge],
-                1 => [-edge, -0.03],
-                _ => [0.03, edge],
-            };
-            left /= 3;
-            axis += 1;
-        }
-        home += 1;
-    }
-    bounds
-};
-
-/// Where a patch starts.
-fn center(home: u8) -> Offset {
-    BOUNDS[usize::from(home)].map(|[low, high]| (low + high).clamp(-0.1, 0.1))
-}
-
-fn keep_home(offset: &mut Offset, patch: u16) {
-    let home = CASES[usize::from(patch / 4)].patches().get(usize::from(patch % 4)).map_or(0, |p| p.home);
-    for (x, [low, high]) in offset.iter_mut().zip(BOUNDS[usize::from(home)]) {
-        *x = x.clamp(low, high);
+/// The nearest place to `offset` where a patch (four times its case plus its number) may have its vertex.
+fn kept(offset: Offset, patch: u16) -> Offset {
+    match CASES[usize::from(patch / 4)].patches().get(usize::from(patch % 4)) {
+        Some(patch) => [0, 1, 2].map(|a| offset[a].clamp(patch.bounds[a][0], patch.bounds[a][1])),
+        None => offset,
     }
 }
 

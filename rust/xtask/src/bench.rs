@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 const REQUIREMENTS: &str = "Testing/Python/requirements-peers.txt";
 
 /// A kernel, the name of its peers' operation, and how many times faster than the fastest of them it has to be.
-const OPERATIONS: [(&str, &str, f64); 8] = [
+const OPERATIONS: [(&str, &str, f64); 9] = [
     ("distance", "distance transform, exact, anisotropic", 3.0),
     ("largest", "largest 26-connected component", 1.0),
     ("fill", "fill enclosed background", 2.0),
@@ -21,6 +21,7 @@ const OPERATIONS: [(&str, &str, f64); 8] = [
     ("gaussian", "Gaussian smoothing, sigma 1 voxel", 3.0),
     ("threshold", "threshold in a mask, two bounds", 2.0),
     ("otsu", "Otsu threshold in a mask", 10.0),
+    ("surface", "surface from a mask", 3.0),
     ("skin", "skin: threshold, largest part, closing, fill", 3.0),
 ];
 

@@ -3,4 +3,5 @@
 pub mod info;
 pub mod sample;
 pub mod skin;
+pub mod surface;
 pub mod threshold;

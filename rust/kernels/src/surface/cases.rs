@@ -21,16 +21,18 @@ pub(super) struct Patch {
     length: u8,
     /// Faces that the loop crosses, counterclockwise seen from outside the mask, and an edge at which it enters each.
     lines: [(u8, u8); 12],
-    /// The part of the cell that the patch has to itself, as base-3 digits for x, y and z: 0 all, 1 the low half,
-    /// 2 the high half.
-    pub(super) home: u8,
+    /// Where its vertex may be along x, y and z, from the cell's centre in voxels, lowest and highest.
+    pub(super) bounds: [[f32; 2]; 3],
 }
+
+/// How close a vertex may come to the faces of its cell, in voxels: never quite, so that the surface cannot touch
+/// itself.
+pub(super) const MARGIN: f32 = 0.01;
+
+const EDGE: f32 = 0.5 - MARGIN;
 
 /// No patch.
 const NONE: u8 = u8::MAX;
-
-/// Number of values of [`Patch::home`].
-pub(super) const HOMES: usize = 27;
 
 /// Every case, by the bits of its inside corners.
 pub(super) static CASES: [Case; 256] = {
@@ -119,8 +121,10 @@ const fn case(inside: usize) -> Case {
         face += 1;
     }
 
-    let none = Patch { length: 0, lines: [(NONE, NONE); 12], home: 0 };
+    let none = Patch { length: 0, lines: [(NONE, NONE); 12], bounds: [[-EDGE, EDGE]; 3] };
     let mut case = Case { patches: 0, edge_patch: [NONE; 12], ambiguous, patch: [none; 4] };
+    // For each patch, the corners that it parts from the rest of the cell.
+    let mut parted = [0_usize; 4];
     let mut first = 0;
     while first < 12 {
         if next[first].0 != NONE && case.edge_patch[first] == NONE {
@@ -137,43 +141,58 @@ const fn case(inside: usize) -> Case {
                 ends[inside >> high & 1] |= 1 << high;
                 e = next[e].1 as usize;
             }
-            patch.home = half_of(if ends[0].count_ones() < ends[1].count_ones() { ends[0] } else { ends[1] });
+            parted[case.patches as usize] = if ends[0].count_ones() < ends[1].count_ones() { ends[0] } else { ends[1] };
             case.patch[case.patches as usize] = patch;
             case.patches += 1;
         }
         first += 1;
     }
-    if case.patches == 1 {
-        case.patch[0].home = 0;
-    } else if case.patch[0].home == 0 {
-        case.patch[0].home = opposite(case.patch[1].home);
-    } else if case.patch[1].home == 0 {
-        case.patch[1].home = opposite(case.patch[0].home);
+    if case.patches > 1 {
+        let mut i = 0;
+        while i < case.patches as usize {
+            case.patch[i].bounds = bounds(i, &parted);
+            i += 1;
+        }
     }
     case
 }
 
-/// The half of the cell along each axis that holds all `corners`, in the manner of [`Patch::home`].
-const fn half_of(corners: usize) -> u8 {
+/// Bounds of the vertex of patch `i` in a cell with several, given the corners that each parts from the rest: such that
+/// the cones from each vertex over its own loop do not meet.
+const fn bounds(i: usize, parted: &[usize; 4]) -> [[f32; 2]; 3] {
     const HIGH: [usize; 3] = [0b1010_1010, 0b1100_1100, 0b1111_0000];
-    let (mut home, mut digit, mut axis) = (0, 1, 0);
+    let mut bounds = [[-EDGE, EDGE]; 3];
+    let mut axis = 0;
     while axis < 3 {
-        if corners & HIGH[axis] == 0 {
-            home += digit;
-        } else if corners & !HIGH[axis] == 0 {
-            home += 2 * digit;
+        let gap = if parted[i].count_ones() == 1 { CORNER_GAP } else { PLANE_GAP };
+        if parted[i] & HIGH[axis] == 0 {
+            bounds[axis][1] = -gap;
+        } else if parted[i] & !HIGH[axis] == 0 {
+            bounds[axis][0] = gap;
+        } else {
+            let mut other = 0;
+            while other < 4 {
+                if other != i && parted[other].count_ones() == 1 {
+                    let side = (parted[other] & HIGH[axis] == 0) as usize;
+                    bounds[axis][1 - side] = if side == 1 { -BESIDE_CORNER } else { BESIDE_CORNER };
+                }
+                other += 1;
+            }
         }
-        digit *= 3;
         axis += 1;
     }
-    home
+    bounds
 }
 
-/// The other half along each axis.
-const fn opposite(home: u8) -> u8 {
-    const OTHER: [u8; 3] = [0, 2, 1];
-    OTHER[home as usize % 3] + 3 * OTHER[home as usize / 3 % 3] + 9 * OTHER[home as usize / 9]
-}
+/// A lone corner's vertex is on the corner's side of the plane through the three next corners: three times 0.5 − this
+/// is less than 1.
+const CORNER_GAP: f32 = 0.17;
+
+/// Any other vertex is on the other side of that plane.
+const BESIDE_CORNER: f32 = 0.16;
+
+/// The vertices on the two sides of a cell with two walls keep apart.
+const PLANE_GAP: f32 = 0.03;
 
 #[cfg(test)]
 mod tests {
@@ -201,12 +220,11 @@ mod tests {
     }
 
     #[test]
-    fn patches_of_one_cell_have_separate_homes() {
+    fn patches_of_one_cell_keep_apart() {
         for (inside, case) in CASES.iter().enumerate() {
-            let digits = |p: &Patch| [0, 1, 2].map(|a| p.home / 3_u8.pow(a) % 3);
             for (i, a) in case.patches().iter().enumerate() {
                 for b in &case.patches()[..i] {
-                    let apart = std::iter::zip(digits(a), digits(b)).any(|(x, y)| x * y == 2);
+                    let apart = std::iter::zip(a.bounds, b.bounds).any(|(a, b)| a[1] < b[0] || b[1] < a[0]);
                     assert!(apart, "case {inside}");
                 }
             }

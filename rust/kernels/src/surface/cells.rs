@@ -1,8 +1,9 @@
 //! The cells of a mask, cubes between eight voxel centres, and the numbers of the vertices in them.
 
 use super::cases::{CASES, Case};
+use crate::bits::Bits;
 use crate::{Error, Grid, Job, Result};
-use ndarray::{ArrayRef3, Axis};
+use ndarray::ArrayRef3;
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -16,8 +17,7 @@ pub(super) struct Cells {
     pub(super) size: [usize; 3],
     /// Words of 64 cells, or voxels, per row.
     words: usize,
-    /// The mask, with an empty row on either side of each slice and an empty slice on either side of all.
-    voxels: Vec<u64>,
+    mask: Bits,
     /// Cells that the surface crosses.
     crossed: Vec<u64>,
     /// Those of them that hold more than one vertex.
@@ -67,29 +67,15 @@ impl Cell {
 impl Cells {
     pub(super) fn new(mask: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Self> {
         let size = grid.size().map(|n| n + 1);
-        let steps = job.steps(2 * size[2] - 1);
+        let steps = job.steps(size[2]);
         let words = size[0].div_ceil(64);
-        let mut voxels = vec![0; words * (size[1] + 1) * (size[2] + 1)];
-        voxels[words * (size[1] + 1)..]
-            .par_chunks_mut(words * (size[1] + 1))
-            .zip(mask.axis_iter(Axis(0)).into_par_iter())
-            .try_for_each(|(bits, slice)| {
-                for (bits, row) in bits[words..].chunks_mut(words).zip(slice.rows()) {
-                    match row.as_slice() {
-                        Some(row) => pack(row, bits),
-                        None => pack(&row.to_vec(), bits),
-                    }
-                }
-                steps.step()
-            })?;
-
         let mut crossed = vec![0; words * size[1] * size[2]];
         let mut complex = vec![0; crossed.len()];
         let mut before = vec![0; crossed.len()];
         let mut cells = Self {
             size,
             words,
-            voxels,
+            mask: Bits::from_mask(mask),
             crossed: vec![],
             complex: vec![],
             before: vec![],
@@ -144,8 +130,8 @@ impl Cells {
     }
 
     /// Number of voxels of the mask.
-    pub(super) fn inside_voxels(&self) -> u64 {
-        self.voxels.par_iter().map(|word| u64::from(word.count_ones())).sum()
+    pub(super) fn voxels(&self) -> usize {
+        self.mask.count()
     }
 
     /// Calls `visit` for each cell of a layer that the surface crosses, in order.
@@ -227,12 +213,17 @@ impl Cells {
     /// Which of 64 cells have each corner inside.
     fn corners(&self, word: usize, y: usize, z: usize) -> [u64; 8] {
         let mut corners = [0; 8];
+        let [_, ny, nz] = self.mask.size();
         for pair in 0..4 {
-            let row = self.words * ((z + (pair >> 1)) * (self.size[1] + 1) + y + (pair & 1));
-            let high = self.voxels[row + word];
-            let carry = if word == 0 { 0 } else { self.voxels[row + word - 1] >> 63 };
-            corners[2 * pair] = high << 1 | carry;
-            corners[2 * pair + 1] = high;
+            // The row before the cell's own on the low side; that wraps round below 0.
+            let (y, z) = ((y + (pair & 1)).wrapping_sub(1), (z + (pair >> 1)).wrapping_sub(1));
+            if y < ny && z < nz {
+                let row = self.mask.row(z, y);
+                let high = row.get(word).copied().unwrap_or(0);
+                let carry = if word == 0 { 0 } else { row[word - 1] >> 63 };
+                corners[2 * pair] = high << 1 | carry;
+                corners[2 * pair + 1] = high;
+            }
         }
         corners
     }
@@ -241,23 +232,4 @@ impl Cells {
 /// The inside corners of one cell out of 64.
 fn inside(corners: &[u64; 8], bit: u32) -> usize {
     (0..8).fold(0, |inside, c| inside | ((corners[c] >> bit & 1) as usize) << c)
-}
-
-/// One bit per voxel that is set.
-fn pack(row: &[u8], bits: &mut [u64]) {
-    for (word, voxels) in bits.iter_mut().zip(row.chunks(64)) {
-        let mut eights = voxels.chunks_exact(8);
-        let mut shift = 0;
-        for eight in &mut eights {
-            let bytes = u64::from_le_bytes(eight.try_into().expect("eight voxels"));
-            // The high bit of each byte that is not zero, then all eight gathered in the top byte.
-            let set = (((bytes & 0x7f7f_7f7f_7f7f_7f7f) + 0x7f7f_7f7f_7f7f_7f7f) | bytes) & 0x8080_8080_8080_8080;
-            *word |= ((set >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << shift;
-            shift += 8;
-        }
-        for &voxel in eights.remainder() {
-            *word |= u64::from(voxel != 0) << shift;
-            shift += 1;
-        }
-    }
 }
