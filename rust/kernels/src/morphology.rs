@@ -92,19 +92,23 @@ pub(crate) fn eroded(mask: Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Resu
 }
 
 /// The voxels within `radius_mm` of a set one. Nothing outside the volume is set.
+pub(crate) fn dilated(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
+    swept(mask, grid, radius_mm, [0.0; 3], job)
+}
+
+/// The voxels within `radius_mm` of a box around a set one that reaches `box_mm` from its centre along x, y and z.
 ///
 /// Distances are measured along z, then y, then x, and no farther than the radius: one byte a voxel after the first
 /// step, one slice a thread after the second, and only bits after the third.
-pub(crate) fn dilated(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
+pub(crate) fn swept(mask: &Bits, grid: &Grid, radius_mm: f64, box_mm: [f64; 3], job: &Job) -> Result<Bits> {
     let [nx, ny, nz] = mask.size();
-    let [sx, sy, sz] = grid.spacing_mm();
+    let spacing = grid.spacing_mm();
     let limit = radius_mm * radius_mm * (1.0 + SLACK);
-    let within = |spacing: f64, n: usize| (n as f64 * spacing).powi(2) <= limit;
+    let square = |axis: usize, n: usize| (n as f64 * spacing[axis] - box_mm[axis]).max(0.0).powi(2);
     // Farther than the radius, or than the volume reaches.
-    let far = (1..nz.max(2)).find(|&n| !within(sz, n)).unwrap_or(nz).min(usize::from(u16::MAX));
-    let squares_z: Vec<f32> =
-        (0..=far).map(|n| if n < far { (n as f64 * sz).powi(2) as f32 } else { f32::INFINITY }).collect();
-    let squares_y: Vec<f32> = (0..ny).take_while(|&n| within(sy, n)).map(|n| (n as f64 * sy).powi(2) as f32).collect();
+    let far = (1..nz.max(2)).find(|&n| square(2, n) > limit).unwrap_or(nz).min(usize::from(u16::MAX));
+    let squares_z: Vec<f32> = (0..=far).map(|n| if n < far { square(2, n) as f32 } else { f32::INFINITY }).collect();
+    let squares_y: Vec<f32> = (0..ny).map(|n| square(1, n)).take_while(|s| *s <= limit).map(|s| s as f32).collect();
     let slices_apart = if far <= usize::from(u8::MAX) {
         SlicesApart::Bytes(slices_apart(mask, far as u8, &job.part(0.0, 0.3))?)
     } else {
@@ -125,7 +129,7 @@ pub(crate) fn dilated(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Re
             if reached {
                 for (y, words) in words.chunks_mut(per_row).enumerate() {
                     lowest_over_rows(plane, nx, ny, y, &squares_y, row);
-                    spread_along_row(row, limit as f32, sx as f32, words);
+                    spread_along_row(row, limit as f32, spacing[0] as f32, box_mm[0] as f32, words);
                     words[per_row - 1] &= last;
                 }
             }
@@ -206,13 +210,13 @@ fn lowest_over_rows(plane: &[f32], nx: usize, ny: usize, y: usize, squares_y: &[
 }
 
 /// Sets the voxels of a row within the radius of any of its voxels, given their squared distances across the row.
-fn spread_along_row(across: &[f32], limit: f32, spacing: f32, words: &mut [u64]) {
-    let inverse = 1.0 / (spacing * spacing);
+fn spread_along_row(across: &[f32], limit: f32, spacing: f32, box_mm: f32, words: &mut [u64]) {
+    let (inverse, extra) = (1.0 / (spacing * spacing), box_mm / spacing);
     // The stretch set last: most voxels lie inside it.
     let (mut from, mut to) = (0, 0);
     for (x, &square) in across.iter().enumerate() {
         if square <= limit {
-            let half = ((limit - square) * inverse).sqrt() as usize;
+            let half = (((limit - square) * inverse).sqrt() + extra) as usize;
             let (start, end) = (x.saturating_sub(half), (x + half + 1).min(across.len()));
             if start < from || end > to {
                 set_range(words, start, end);
@@ -311,6 +315,23 @@ mod tests {
             prop_assert_eq!(run(erode, &mask, &grid, radius_mm), eroded.clone(), "erosion");
             prop_assert_eq!(run(open, &mask, &grid, radius_mm), brute_force(&eroded, &grid, radius_mm, 0), "opening");
         }
+    }
+
+    #[test]
+    fn a_box_adds_its_half_edges() {
+        let grid = Grid::axis_aligned([15, 9, 9], [1.0, 2.0, 3.0]).unwrap();
+        let mut mask = Bits::empty(grid.size());
+        set_range(mask.row_mut(4, 4), 7, 8);
+        let swept = swept(&mask, &grid, 1.0, [2.1, 1.0, 2.0], &Job::new()).unwrap();
+        let runs = |z: usize, y: usize| {
+            let mut runs = Vec::new();
+            for_each_run(swept.row(z, y), |start, end| runs.push((start, end)));
+            runs
+        };
+        assert_eq!(runs(4, 4), [(4, 11)], "3.1 mm along x");
+        assert_eq!(runs(4, 3), [(5, 10)], "just in reach along y, so no farther along x than the box");
+        assert_eq!(runs(3, 4), [(5, 10)], "and along z");
+        assert_eq!((runs(3, 3), runs(2, 4), runs(4, 2)), (vec![], vec![], vec![]), "out of reach");
     }
 
     #[test]

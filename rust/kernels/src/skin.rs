@@ -16,6 +16,7 @@ mod seal;
 use crate::bits::Bits;
 use crate::components::{Connectivity, Labelled};
 use crate::{Error, Grid, Job, Result, Voxel};
+use background::STRONG;
 use ndarray::ArrayRef3;
 
 /// What kind of image it is.
@@ -70,6 +71,8 @@ pub struct Report {
 
 /// Blocks of voxels that stay below this edge are worked on as one where only shape matters.
 const BLOCK_MM: f64 = 1.2;
+/// How deep the outside reaches into gaps narrower than the opening, so that folds around the ears stay open.
+const CREVICE_MM: f64 = 2.0;
 /// A head as a whole is larger, but a newborn's.
 const WHOLE_HEAD_ML: f64 = 2000.0;
 /// Hardly a part of a head.
@@ -102,7 +105,7 @@ pub fn skin<T: Voxel>(
     }
 
     let background = background::measure(image, grid, params, &job.part(0.0, 0.15))?;
-    let tissue = background.at_least(background.tissue, image, grid, &job.part(0.15, 0.25))?;
+    let tissue = background.at_least(background.tissue, STRONG, image, grid, &job.part(0.15, 0.25))?;
     if !tissue.any() {
         return Err(Error::Empty { what: "tissue at or above the threshold" });
     }
@@ -112,11 +115,15 @@ pub fn skin<T: Voxel>(
     let blocks = factor.map(|n| n > 1);
     let coarse = coarser(grid, factor)?;
     let coarse_tissue = tissue.shrunk(factor);
-    let firm = background.at_least(background.firm, image, grid, &job.part(0.25, 0.3))?.shrunk(factor);
+    let firm = background.at_least(background.firm, STRONG, image, grid, &job.part(0.25, 0.3))?.shrunk(factor);
     let head = cut::cut(&coarse_tissue, &firm, &coarse, background.modality, opening_mm, &job.part(0.3, 0.7))?;
     let cut_off = coarse_tissue.and_not(&head).widened_along(blocks).and_not(&head);
     let kept = tissue.clone().and_not(&cut_off.grown(factor, grid.size()));
-    let sealed = seal::sealed(&head, &coarse, opening_mm, &job.part(0.7, 0.85))?;
+    let crevice = [0, 1, 2].map(|a| {
+        let voxels = (CREVICE_MM / coarse.spacing_mm()[a]) as usize;
+        voxels.saturating_sub(usize::from(blocks[a]))
+    });
+    let sealed = seal::sealed(&head, &coarse, opening_mm, crevice, &job.part(0.7, 0.85))?;
     let inside = sealed.not().widened_along(blocks).not().grown(factor, grid.size());
     let mut solid = seal::one_part(&inside.or(&kept), grid, &job.part(0.85, 0.9))?;
     if background.modality == Modality::Mr && params.threshold.is_none() {

@@ -25,11 +25,19 @@ const FALSE_ALARM: f64 = 1e-3;
 const TISSUE_SHARE: f64 = 0.12;
 /// Width over which a coil's sensitivity changes.
 const COIL_MM: f64 = 25.0;
-/// MR is smoothed by this share of a voxel's edge before a threshold, and along thick slices by that of this edge.
-const SMOOTHING: f64 = 0.8;
+/// Along thick slices MR is smoothed as if they were this thick.
 const SMOOTHED_EDGE_MM: f64 = 1.2;
 /// Mean of a Rayleigh distribution in standard deviations of the noise it stems from.
 const RAYLEIGH_MEAN: f64 = 1.253;
+
+/// How much MR is smoothed before a threshold, as a share of a voxel's edge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Smoothing(f64);
+
+/// To tell tissue from noise.
+pub(super) const STRONG: Smoothing = Smoothing(0.8);
+/// To place the skin's edge.
+pub(super) const LIGHT: Smoothing = Smoothing(0.5);
 
 /// The background's look, and how to tell tissue from it.
 #[derive(Debug)]
@@ -48,7 +56,6 @@ pub(super) struct Background {
     highest: f64,
     /// How bright the coil sees each place.
     gain: Option<Gain>,
-    smoothing_mm: [f64; 3],
     /// What a voxel counts as that is not finite, or only fills the corners of the field of view.
     air: f32,
     padding: Option<f32>,
@@ -72,7 +79,6 @@ pub(super) fn measure<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, params: &Para
         warnings: Vec::new(),
         highest: f64::NEG_INFINITY,
         gain: None,
-        smoothing_mm: [0.0; 3],
         air: histogram.low() as f32,
         padding: corner_padding(image),
     };
@@ -85,7 +91,6 @@ pub(super) fn measure<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, params: &Para
             background.warnings.push("hardly any soft tissue was found: the outline is that of the bone".to_owned());
         }
     } else {
-        background.smoothing_mm = grid.spacing_mm().map(|s| SMOOTHING * s.min(SMOOTHED_EDGE_MM));
         measure_mr(&mut background, image, grid, job)?;
     }
     if let Some(threshold) = params.threshold {
@@ -96,17 +101,24 @@ pub(super) fn measure<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, params: &Para
 }
 
 impl Background {
+    /// The Gaussian by which the image is smoothed.
+    fn taps(&self, smoothing: Smoothing, grid: &Grid) -> Result<Taps> {
+        let share = if self.modality == Modality::Ct { 0.0 } else { smoothing.0 };
+        Taps::new(grid, grid.spacing_mm().map(|s| share * s.min(SMOOTHED_EDGE_MM)))
+    }
+
     /// The voxels that reach an intensity, and what the background reaches, after smoothing and for an even coil.
     pub(super) fn at_least<T: Voxel>(
         &self,
         intensity: f64,
+        smoothing: Smoothing,
         image: &ArrayRef3<T>,
         grid: &Grid,
         job: &Job,
     ) -> Result<Bits> {
         let mut bits = Bits::empty(grid.size());
         let per_row = bits.words_per_row();
-        let taps = Taps::new(grid, self.smoothing_mm)?;
+        let taps = self.taps(smoothing, grid)?;
         let steps = job.steps(grid.size()[2]);
         bits.slices_mut().enumerate().try_for_each_init(
             || Smoothed::new(grid),
@@ -130,9 +142,15 @@ impl Background {
     }
 
     /// Median intensity of the voxels of a mask, on some of its slices, after smoothing and for an even coil.
-    pub(super) fn median_in<T: Voxel>(&self, mask: &Bits, image: &ArrayRef3<T>, grid: &Grid) -> Result<Option<f64>> {
+    pub(super) fn median_in<T: Voxel>(
+        &self,
+        mask: &Bits,
+        smoothing: Smoothing,
+        image: &ArrayRef3<T>,
+        grid: &Grid,
+    ) -> Result<Option<f64>> {
         const SLICES: usize = 24;
-        let taps = Taps::new(grid, self.smoothing_mm)?;
+        let taps = self.taps(smoothing, grid)?;
         let nz = grid.size()[2];
         let slices: Vec<usize> = (0..nz).step_by((nz / SLICES).max(1)).collect();
         let found: Vec<Vec<f32>> = slices
@@ -211,7 +229,7 @@ fn measure_mr<T: Voxel>(background: &mut Background, image: &ArrayRef3<T>, grid:
     background.firm = 2.0 * background.tissue;
 
     let [nx, ny, nz] = grid.size();
-    let taps = Taps::new(grid, background.smoothing_mm)?;
+    let taps = background.taps(STRONG, grid)?;
     let read = background.reader();
     let steps = job.part(0.4, 1.0).steps(nz.div_ceil(blocks.edge[2]));
     let outside: Vec<Vec<f32>> = (0..nz.div_ceil(blocks.edge[2]))

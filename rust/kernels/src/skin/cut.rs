@@ -47,7 +47,7 @@ pub(super) fn cut(
     opening_mm: f64,
     job: &Job,
 ) -> Result<Bits> {
-    let sealed = seal::sealed(tissue, grid, opening_mm, &job.part(0.0, 0.15))?;
+    let sealed = seal::sealed(tissue, grid, opening_mm, [0; 3], &job.part(0.0, 0.15))?;
     let capped = seal::capped(tissue, grid)?;
     let enclosed = fill::enclosed(&capped, grid, &job.part(0.15, 0.2))?;
     let whole = capped.or(&enclosed);

@@ -3,14 +3,14 @@
 //! A threshold low enough to find all tissue in MR lies at the foot of the edge between air and skin, up to a voxel too
 //! far out.
 
-use super::background::Background;
+use super::background::{Background, LIGHT};
 use super::seal;
 use crate::bits::Bits;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
 
-/// How many voxels the foot of the edge is wide at most.
-const FOOT: usize = 2;
+/// The foot of the edge is at most this wide, in edges of a voxel: across slices, their thickness blurs it.
+const FOOT: f64 = 1.5;
 
 /// The solid head less the faint tissue on its surface.
 pub(super) fn refined<T: Voxel>(
@@ -24,12 +24,13 @@ pub(super) fn refined<T: Voxel>(
     let mut outside = solid.clone().not();
     let first = outside.widened();
     let second = first.widened().and_not(&first).and(tissue);
-    let Some(skin) = background.median_in(&second, image, grid)? else {
+    let Some(skin) = background.median_in(&second, LIGHT, image, grid)? else {
         return Ok(solid.clone());
     };
     let half = 0.5 * (background.mean + skin);
-    let faint = tissue.clone().and_not(&background.at_least(half, image, grid, &job.part(0.2, 0.8))?);
-    for _ in 0..FOOT {
+    let faint = tissue.clone().and_not(&background.at_least(half, LIGHT, image, grid, &job.part(0.2, 0.8))?);
+    let (thin, thick) = grid.spacing_mm().into_iter().fold((f64::INFINITY, 0.0_f64), |(a, b), s| (a.min(s), b.max(s)));
+    for _ in 0..((FOOT * thick / thin).ceil() as usize) {
         outside = outside.widened().and(&faint).or(&outside);
     }
     seal::one_part(&outside.not(), grid, &job.part(0.8, 1.0))

@@ -2,13 +2,11 @@
 
 use crate::bits::Bits;
 use crate::components::{Connectivity, Labelled};
-use crate::morphology::{closed, dilated};
+use crate::morphology::{closed, dilated, swept};
 use crate::{Grid, Job, Result, fill};
 
 /// A slice with this share of the tissue that the fullest slice holds, next to hardly any, is a cut.
 const CUT_SHARE: f64 = 0.05;
-/// How deep the outside reaches into gaps narrower than the opening, so that folds around the ears stay open.
-const CREVICE_MM: f64 = 2.0;
 /// Air spaces that open in the outline of a cut are sealed up to twice this width.
 const CUT_OPENING_MM: f64 = 10.0;
 
@@ -16,20 +14,20 @@ const CUT_OPENING_MM: f64 = 10.0;
 ///
 /// The outside is where a ball of the opening's size rolls in from beyond the volume: an opening of the background
 /// rather than a closing of the tissue, which leaves the convex skin untouched.
-pub(super) fn sealed(tissue: &Bits, grid: &Grid, opening_mm: f64, job: &Job) -> Result<Bits> {
-    // Half a voxel more, since an opening's rim lies half-way between the centres that distances are measured from.
-    let half_voxel_mm = 0.5 * grid.spacing_mm().into_iter().fold(0.0, f64::max).min(2.0);
-    let radius_mm = 0.5 * opening_mm + half_voxel_mm;
-    let pad = grid.spacing_mm().map(|s| (radius_mm / s).ceil() as usize + 1);
+///
+/// It then reaches `crevice` voxels (x, y, z) into narrower gaps.
+pub(super) fn sealed(tissue: &Bits, grid: &Grid, opening_mm: f64, crevice: [usize; 3], job: &Job) -> Result<Bits> {
+    // A voxel is a box: an opening's rim lies half-way between two centres, and between two thick slices even more so.
+    let (radius_mm, box_mm) = (0.5 * opening_mm, grid.spacing_mm().map(|s| 0.5 * s));
+    let pad = [0, 1, 2].map(|a| ((radius_mm + box_mm[a]) / grid.spacing_mm()[a]).ceil() as usize + 1);
     let walls = capped(tissue, grid)?.padded(pad);
-    let centres = dilated(&walls, grid, radius_mm, &job.part(0.0, 0.45))?.not();
+    let centres = swept(&walls, grid, radius_mm, box_mm, &job.part(0.0, 0.45))?.not();
     let parts = Labelled::new(&centres, grid, Connectivity::Six, &job.part(0.45, 0.55))?;
     let outside = parts.select(|i| parts.components[i].touches_face(walls.size()));
     drop((centres, parts));
-    let mut outside = dilated(&outside, grid, radius_mm, &job.part(0.55, 1.0))?.and_not(&walls);
-    let crevice = grid.spacing_mm().map(|s| (CREVICE_MM / s) as usize);
+    let mut outside = swept(&outside, grid, radius_mm, box_mm, &job.part(0.55, 1.0))?.and_not(&walls);
     for step in 0..crevice.into_iter().max().unwrap_or(0) {
-        outside = outside.widened_along(crevice.map(|steps| steps > step)).and_not(&walls);
+        outside = outside.widened_along(crevice.map(|deep| deep > step)).and_not(&walls);
     }
     Ok(outside.not().cropped(pad))
 }
