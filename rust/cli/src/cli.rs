@@ -1,20 +1,23 @@
 //! What can be asked of the program `skull`.
 
-use crate::commands::{info, sample, skin, surface, threshold};
+use crate::commands::{info, run, sample, skin, surface, threshold};
 use crate::volume_io::{NiftiFile, Volume};
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use skull_kernels::Job;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// The solid head, the skull in it and their surfaces, from MR or CT.
 #[derive(Debug, Parser)]
-#[command(name = "skull", version, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "skull", version, max_term_width = 100, disable_help_flag = true, after_help = EXIT_CODES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Print help.
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 1000)]
+    help: Option<bool>,
 }
 
 const EXIT_CODES: &str = "\
@@ -32,6 +35,7 @@ pub enum Command {
     Skin(skin::Skin),
     Threshold(threshold::Threshold),
     Surface(surface::Surface),
+    Run(run::Run),
     Sample(sample::Sample),
 }
 
@@ -46,6 +50,7 @@ impl Command {
             Self::Skin(command) => command.run(),
             Self::Threshold(command) => command.run(),
             Self::Surface(command) => command.run(),
+            Self::Run(command) => command.run(),
             Self::Sample(command) => command.run(),
         }
     }

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod mesh_file;
 pub mod nifti_header;
 pub mod output;
+pub mod picture;
 pub mod placement;
 pub mod preview;
 pub mod report;
@@ -49,6 +50,6 @@ pub fn main() -> ExitCode {
 }
 
 /// Whether whoever read the standard output has had enough, as `head` does.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }

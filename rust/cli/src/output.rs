@@ -1,5 +1,6 @@
 //! Output files that are whole or not there.
 
+use crate::is_broken_pipe;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -68,7 +69,8 @@ struct Output {
 enum Place {
     Temporary(NamedTempFile),
     /// A device or pipe, which cannot be replaced by a file.
-    Device(File),
+    Stream(File),
+    StandardOutput,
 }
 
 impl Outputs {
@@ -110,18 +112,16 @@ impl Outputs {
     }
 
     fn stage_file(&mut self, path: &Path, inputs: &[&Path]) -> Result<Slot> {
-        // Behind a symbolic link the file is replaced, not the link; /dev/stdout, though, is what it leads to.
-        let is_stream = path.starts_with("/dev");
-        let target = fs::canonicalize(path).ok().filter(|_| !is_stream).unwrap_or_else(|| path.to_path_buf());
+        // Behind a symbolic link the file is replaced, not the link.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         if inputs.iter().any(|input| fs::canonicalize(input).is_ok_and(|input| input == target)) {
             bail!("it is an input of this command");
         }
         ensure!(self.files.iter().all(|file| file.target != target), "two outputs have this name");
         let place = match fs::metadata(&target) {
+            _ if path == Path::new("-") || path == Path::new("/dev/stdout") => Place::StandardOutput,
             Ok(metadata) if metadata.is_dir() => bail!("it is a folder"),
-            Ok(metadata) if is_stream || !metadata.is_file() => {
-                Place::Device(File::options().append(true).open(&target)?)
-            }
+            Ok(metadata) if !metadata.is_file() => Place::Stream(File::options().write(true).open(&target)?),
             _ => {
                 let file = temporary_beside(&target)?;
                 self.leftovers.lock().paths.push(file.path().to_path_buf());
@@ -138,18 +138,15 @@ impl Outputs {
     /// What `write` fails with, or the disk.
     pub fn write(&mut self, slot: Slot, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let Output { path, place, .. } = &mut self.files[slot.0];
-        let (file, is_device) = match place {
-            Place::Temporary(file) => (file.as_file_mut(), false),
-            Place::Device(file) => (file, true),
+        let written = match place {
+            Place::Temporary(file) => {
+                // Some file systems report a full disk only at the end.
+                write_through(file.as_file(), write).and_then(|()| Ok(file.as_file().sync_all()?))
+            }
+            Place::Stream(file) => write_through(file, write).or_else(forgive_broken_pipe),
+            Place::StandardOutput => write_through(std::io::stdout().lock(), write).or_else(forgive_broken_pipe),
         };
-        let mut buffered = BufWriter::with_capacity(1 << 18, file);
-        let written = write(&mut buffered).and_then(|()| Ok(buffered.flush()?));
-        // Taken apart, so that what a failure left in the buffer is not written when it is dropped.
-        let (file, _) = buffered.into_parts();
-        written
-            // Some file systems report a full disk only here.
-            .and_then(|()| if is_device { Ok(()) } else { Ok(file.sync_all()?) })
-            .with_context(|| format!("cannot write {}", path.display()))
+        written.with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Writes a file if it was reserved.
@@ -192,6 +189,19 @@ impl Drop for Outputs {
             let _ = fs::remove_dir(folder);
         }
     }
+}
+
+fn write_through(out: impl Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut buffered = BufWriter::with_capacity(1 << 18, out);
+    let written = write(&mut buffered).and_then(|()| Ok(buffered.flush()?));
+    // Taken apart, so that what a failure left in the buffer is not written when it is dropped.
+    let _ = buffered.into_parts();
+    written
+}
+
+/// Whoever reads the stream may stop when they have seen enough.
+fn forgive_broken_pipe(error: anyhow::Error) -> Result<()> {
+    if is_broken_pipe(&error) { Ok(()) } else { Err(error) }
 }
 
 fn temporary_beside(target: &Path) -> Result<NamedTempFile> {

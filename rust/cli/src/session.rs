@@ -22,8 +22,10 @@ pub enum Phase {
     Load,
     /// Kernels.
     Compute,
-    /// Compressing and writing files, drawing pictures.
+    /// Compressing and writing files.
     Write,
+    /// Previews.
+    Draw,
 }
 
 /// How long each kind of work took.
@@ -33,6 +35,7 @@ pub struct Seconds {
     pub load: f64,
     pub compute: f64,
     pub write: f64,
+    pub draw: f64,
 }
 
 /// One run of a command.
@@ -111,6 +114,7 @@ impl Session {
             Phase::Load => &mut self.seconds.load,
             Phase::Compute => &mut self.seconds.compute,
             Phase::Write => &mut self.seconds.write,
+            Phase::Draw => &mut self.seconds.draw,
         };
         *seconds += start.elapsed().as_secs_f64();
         self.job.check()?;
@@ -135,9 +139,13 @@ impl Session {
     /// Tells where the time went, if the user wants details.
     pub fn say_times(&self) {
         if self.verbose {
-            let Seconds { load, compute, write } = self.seconds;
+            let Seconds { load, compute, write, draw } = self.seconds;
             let threads = self.threads();
-            let times = format!("load {load:.3} s, compute {compute:.3} s, write {write:.3} s, threads {threads}");
+            let mut times = format!("load {load:.3} s, compute {compute:.3} s, write {write:.3} s");
+            if draw > 0.0 {
+                times += &format!(", draw {draw:.3} s");
+            }
+            times += &format!(", threads {threads}");
             complain("times", &times);
         }
     }
@@ -183,9 +191,11 @@ fn show_progress(name: &'static str, job: &Job, ended: &mpsc::Receiver<()>) {
     let style = ProgressStyle::with_template("{msg:12} {bar:40} {percent:>3} %  {elapsed}").expect("a valid template");
     let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr()).with_style(style);
     bar.set_message(name);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+    let show = || bar.set_position((job.fraction() * STEPS) as u64);
+    show();
     while ended.recv_timeout(Duration::from_millis(100)) == Err(mpsc::RecvTimeoutError::Timeout) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-        bar.set_position((job.fraction() * STEPS) as u64);
+        show();
     }
     bar.finish_and_clear();
 }

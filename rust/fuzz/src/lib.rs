@@ -9,7 +9,7 @@ use skull_kernels::bias::correct_bias;
 use skull_kernels::components::{self, Connectivity};
 use skull_kernels::histogram::histogram;
 use skull_kernels::threshold::{Bound, Params, threshold};
-use skull_kernels::{Grid, Job, Voxel, distance, fill, gaussian, morphology};
+use skull_kernels::{Grid, Job, Voxel, distance, fill, gaussian, morphology, skin, surface};
 use std::io::Write;
 
 /// DEFLATE codes at most 258 bytes in two bits.
@@ -72,6 +72,12 @@ fn with_image<T: Voxel>(image: &ArrayRef3<T>, mask: &ArrayRef3<u8>, grid: &Grid,
     let mut even = Array3::zeros(grid.shape());
     let _ = correct_bias(image, Some(mask), grid, length_mm, &mut even, &job);
     let mut selected = Array3::zeros(grid.shape());
+    for keep_airways in [false, true] {
+        let mut params = skin::Params::default();
+        (params.opening_mm, params.keep_airways) = (length_mm, keep_airways);
+        let _ = skin::skin(image, grid, &params, &mut selected, &job);
+        check_mask(&selected);
+    }
     let plain = Params { lower: Bound::At(length_mm), min_island_ml: 0.001, max_hole_ml: 0.001, ..Params::default() };
     let automatic = Params { upper: Bound::Auto(Method::Li), bias_sigma_mm: length_mm, ..plain.clone() };
     for params in [plain, automatic, Params { min_depth_mm: 0.0, ..Params::mr_skull() }, Params::mr_skull()] {
@@ -103,6 +109,13 @@ fn with_mask(mask: &ArrayRef3<u8>, grid: &Grid, length_mm: f64) {
     for connectivity in [Connectivity::Six, Connectivity::Eighteen, Connectivity::TwentySix] {
         let _ = components::largest(mask, grid, connectivity, &mut out, &job);
         check_mask(&out);
+    }
+    for smoothing in [0, 16] {
+        let mut params = surface::Params::default();
+        params.smoothing = smoothing;
+        if let Ok(mesh) = surface::surface(mask, grid, &params, &job) {
+            assert!(mesh.check().is_solid(), "a surface that is not closed");
+        }
     }
     let mut distance = Array3::zeros(grid.shape());
     if distance::distance_mm(mask, grid, &mut distance, &job).is_ok() {

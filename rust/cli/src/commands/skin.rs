@@ -1,16 +1,14 @@
 //! `skull skin`: the solid head.
 
-use crate::cli::{ImageArgs, RunArgs, mask_path};
-use crate::report::{Input, Report};
-use crate::session::{Phase, Session};
-use crate::volume_io::{is_gzip_name, write_voxels};
+use crate::cli::{ImageArgs, RunArgs};
+use crate::commands::mask::{COMPUTED, Finding, MaskFiles, make_mask};
+use crate::preview::palette;
+use crate::session::Phase;
 use crate::with_voxels;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ndarray::Array3;
 use serde_json::{Value, json};
 use skull_kernels::skin::{self, Modality};
-use std::path::PathBuf;
 
 /// Find the solid head in an MR or CT: one part without holes, no table, tubes or noise.
 #[derive(Debug, Args)]
@@ -18,18 +16,14 @@ use std::path::PathBuf;
 The image's kind and threshold are found from its intensities unless they are given.
 
 Example:
-  skull skin head.nii.gz -o skin.nii.gz --report skin.json")]
+  skull skin head.nii.gz -o skin.nii.gz --preview skin.png --report skin.json")]
 pub struct Skin {
     #[command(flatten)]
     image: ImageArgs,
-    /// The mask to write: .nii or .nii.gz, uint8, on the image's grid.
-    #[arg(short, long, value_name = "FILE", value_parser = mask_path)]
-    output: PathBuf,
+    #[command(flatten)]
+    files: MaskFiles,
     #[command(flatten)]
     how: SkinArgs,
-    /// Write what was found, with parameters and times, as JSON.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -80,33 +74,23 @@ impl Skin {
     /// Runs the command.
     ///
     /// # Errors
-    /// Where the image cannot be read, has no head that can be told from air, or a file cannot be written.
+    /// Where the image cannot be read, has nothing that can be told from air, or a file cannot be written.
     pub fn run(&self) -> Result<()> {
-        let mut session = Session::new(&self.run)?;
-        let mut outputs = session.outputs();
-        let output = outputs.stage(&self.output, &[&self.image.image])?;
-        let report_file = outputs.stage_if(self.report.as_deref(), &[&self.image.image])?;
-
-        let volume = session.run(Phase::Load, "load", 0.3, |job| self.image.read(job))?;
-        let params = self.how.params();
-        let mut mask = Array3::zeros(volume.grid.shape());
-        let found = session.run(Phase::Compute, "skin", 0.9, |job| {
-            let found = with_voxels!(&volume.voxels, image => {
-                skin::skin(image, &volume.grid, &params, &mut mask, job)
-            });
-            self.image.named(found)
-        })?;
-        found.warnings.iter().for_each(|warning| session.warn(warning));
-        session.run(Phase::Write, "write", 1.0, |job| {
-            outputs.write(output, |out| write_voxels(out, is_gzip_name(&self.output), &volume.header, &mask, job))
-        })?;
-
-        let input = Input::new(&self.image.image, &volume.header, &volume.grid);
-        let report = Report::new("skin", input, parameters(&params), result(&found), &session, &outputs);
-        outputs.write_if(report_file, |out| report.write(out))?;
-        outputs.commit()?;
-        session.say_times();
-        session.say(&describe(&found))
+        make_mask("skin", &self.image, &[], &self.files, &self.run, |volume, mask, session| {
+            let params = self.how.params();
+            let found = session.run(Phase::Compute, "skin", COMPUTED, |job| {
+                let grid = &volume.grid;
+                self.image.named(with_voxels!(&volume.voxels, image => skin::skin(image, grid, &params, mask, job)))
+            })?;
+            Ok(Finding {
+                name: "Skin",
+                colours: [palette::ORANGE, palette::SKIN],
+                parameters: parameters(&params),
+                result: result(&found),
+                phrases: describe(&found),
+                warnings: found.warnings,
+            })
+        })
     }
 }
 
@@ -134,17 +118,18 @@ pub fn result(found: &skin::Report) -> Value {
     })
 }
 
-/// What was found, in one line.
+/// What was found, in short phrases.
 #[must_use]
-pub fn describe(found: &skin::Report) -> String {
-    let faces = match found.touched_faces.as_slice() {
-        [] => "reaches no face of the image".to_owned(),
-        faces => {
-            format!("reaches the image's {} face", faces.iter().map(char::to_string).collect::<Vec<_>>().join(", "))
-        }
-    };
-    format!(
-        "head {:.0} mL ({:?}, threshold {:.1}, noise {:.1}), {:.0} mL cut off, {faces}",
-        found.volume_ml, found.modality, found.threshold, found.noise, found.cut_off_ml
-    )
+pub fn describe(found: &skin::Report) -> Vec<String> {
+    let kind = format!("{:?}", found.modality).to_uppercase();
+    let faces: Vec<_> = found.touched_faces.iter().map(char::to_string).collect();
+    let mut phrases = vec![
+        format!("head {:.0} mL", found.volume_ml),
+        format!("{kind}, threshold {:.0}, noise {:.1}", found.threshold, found.noise),
+        format!("{:.0} mL cut off", found.cut_off_ml),
+    ];
+    if !faces.is_empty() {
+        phrases.push(format!("image ends at {}", faces.join(", ")));
+    }
+    phrases
 }

@@ -1,11 +1,13 @@
 //! `skull surface`: the surface of a mask.
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, picture_path};
 use crate::mesh_file::{Coordinates, mesh_path, write_mesh};
+use crate::picture::{self, Part};
+use crate::preview::palette;
 use crate::report::{Input, Report};
 use crate::session::{Phase, Session};
 use crate::volume_io::NiftiFile;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::{Value, json};
 use skull_kernels::mesh::Mesh;
@@ -31,7 +33,10 @@ pub struct Surface {
     output: PathBuf,
     #[command(flatten)]
     how: SurfaceArgs,
-    /// Write the mesh's measures, with parameters and times, as JSON.
+    /// Draw slices of the mask, and the surface (PNG).
+    #[arg(long, value_name = "FILE", value_parser = picture_path)]
+    preview: Option<PathBuf>,
+    /// Write the mesh's measures, with parameters and times, as JSON; - is stdout.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     #[command(flatten)]
@@ -68,27 +73,39 @@ impl Surface {
         let mut session = Session::new(&self.run)?;
         let mut outputs = session.outputs();
         let output = outputs.stage(&self.output, &[&self.mask])?;
+        let preview_file = outputs.stage_if(self.preview.as_deref(), &[&self.mask])?;
         let report_file = outputs.stage_if(self.report.as_deref(), &[&self.mask])?;
 
         let mask =
             session.run(Phase::Load, "load", 0.3, |job| NiftiFile::open(&self.mask)?.read_mask(self.volume, job))?;
         let params = self.how.params();
-        let (mesh, measures) = session.run(Phase::Compute, "surface", 0.8, |job| {
-            let mesh = surface::surface(&mask.voxels, &mask.grid, &params, job)?;
+        let (mesh, measures) = session.run(Phase::Compute, "surface", 0.7, |job| {
+            let mesh = surface::surface(&mask.voxels, &mask.grid, &params, job);
+            let mesh = mesh.with_context(|| self.mask.display().to_string())?;
             let measures = result(&mesh);
             Ok((mesh, measures))
         })?;
-        session.run(Phase::Write, "write", 1.0, |job| {
+        session.run(Phase::Write, "write", 0.85, |job| {
             outputs.write(output, |out| write_mesh(out, &self.output, &mesh, self.how.coordinates, job))
         })?;
 
-        let line = describe(&measures);
+        let phrases = describe(&measures);
         let input = Input::new(&self.mask, &mask.header, &mask.grid);
+        if let Some(preview_file) = preview_file {
+            session.run(Phase::Draw, "draw", 1.0, |_| {
+                let voxels = &mask.voxels;
+                let part =
+                    Part { name: "Mask", mask: voxels, mesh: &mesh, outline: palette::ORANGE, material: palette::BONE };
+                outputs.write(preview_file, |out| {
+                    picture::write_parts(out, &self.mask, &phrases, voxels, &mask.grid, &[part])
+                })
+            })?;
+        }
         let report = Report::new("surface", input, parameters(&self.how), measures, &session, &outputs);
         outputs.write_if(report_file, |out| report.write(out))?;
         outputs.commit()?;
         session.say_times();
-        session.say(&line)
+        session.say(&phrases.join(", "))
     }
 }
 
@@ -116,15 +133,13 @@ pub fn result(mesh: &Mesh) -> Value {
     })
 }
 
-/// The mesh's measures in one line.
-fn describe(measures: &Value) -> String {
+/// The mesh's measures in short phrases.
+fn describe(measures: &Value) -> Vec<String> {
     let number = |name: &str| measures[name].as_f64().unwrap_or(f64::NAN);
-    format!(
-        "surface {:.1} mL, {:.1} cm2, {} triangles, {}, {} parts",
-        number("volume_ml"),
-        number("area_cm2"),
-        measures["triangles"],
-        if measures["closed_manifold"] == true { "closed 2-manifold" } else { "NOT closed" },
-        measures["components"]
-    )
+    vec![
+        format!("surface {:.1} mL, {:.1} cm2", number("volume_ml"), number("area_cm2")),
+        format!("{} triangles", measures["triangles"]),
+        if measures["closed_manifold"] == true { "closed 2-manifold" } else { "NOT closed" }.to_owned(),
+        format!("{} parts", measures["components"]),
+    ]
 }

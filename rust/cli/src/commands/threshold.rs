@@ -1,19 +1,21 @@
 //! `skull threshold`: what lies between two intensities inside a mask.
 
-use crate::cli::{ImageArgs, RunArgs, mask_path, usage_error};
+use crate::cli::{ImageArgs, RunArgs, usage_error};
+use crate::commands::mask::{COMPUTED, Finding, LOADED, MaskFiles, make_mask};
 use crate::placement::check_same_grid;
-use crate::report::{Input, Report};
-use crate::session::{Phase, Session};
-use crate::volume_io::{Mask, NiftiFile, is_gzip_name, write_voxels};
+use crate::preview::palette;
+use crate::session::Phase;
+use crate::volume_io::{Mask, NiftiFile};
 use crate::with_voxels;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use ndarray::Array3;
 use serde_json::{Value, json};
 use skull_kernels::auto_threshold::Method;
 use skull_kernels::threshold::{self, Bound, Params};
 use skull_kernels::{Grid, Job};
 use std::path::{Path, PathBuf};
+
+const MASK_LOADED: f64 = LOADED + 0.1;
 
 /// Select what lies between two intensities, inside a mask.
 #[derive(Debug, Args)]
@@ -29,17 +31,13 @@ Examples:
 pub struct Threshold {
     #[command(flatten)]
     image: ImageArgs,
-    /// The mask to write: .nii or .nii.gz, uint8, on the image's grid.
-    #[arg(short, long, value_name = "FILE", value_parser = mask_path)]
-    output: PathBuf,
+    #[command(flatten)]
+    files: MaskFiles,
     /// Select, and find bounds, only in this mask.
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
     #[command(flatten)]
     how: ThresholdArgs,
-    /// Write what was found, with parameters and times, as JSON.
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -154,34 +152,26 @@ impl Threshold {
     /// find a bound in, or a file cannot be written.
     pub fn run(&self) -> Result<()> {
         let params = self.how.params()?;
-        let mut session = Session::new(&self.run)?;
-        let mut outputs = session.outputs();
-        let inputs: Vec<&Path> =
-            [Some(&self.image.image), self.mask.as_ref()].into_iter().flatten().map(|p| &**p).collect();
-        let output = outputs.stage(&self.output, &inputs)?;
-        let report_file = outputs.stage_if(self.report.as_deref(), &inputs)?;
-
-        let volume = session.run(Phase::Load, "load", 0.3, |job| self.image.read(job))?;
-        let mask = session.run(Phase::Load, "load mask", 0.4, |job| self.read_mask(&volume.grid, job))?;
-        let within = mask.as_ref().map(|mask| &*mask.voxels);
-        let mut selected = Array3::zeros(volume.grid.shape());
-        let found = session.run(Phase::Compute, "threshold", 0.9, |job| {
-            self.image.named(with_voxels!(&volume.voxels, image => {
-                threshold::threshold(image, within, &volume.grid, &params, &mut selected, job)
-            }))
-        })?;
-        found.warnings.iter().for_each(|warning| session.warn(warning));
-        session.run(Phase::Write, "write", 1.0, |job| {
-            outputs.write(output, |out| write_voxels(out, is_gzip_name(&self.output), &volume.header, &selected, job))
-        })?;
-
-        let input = Input::new(&self.image.image, &volume.header, &volume.grid);
-        let parameters = parameters(&params, self.mask.as_deref());
-        let report = Report::new("threshold", input, parameters, result(&found), &session, &outputs);
-        outputs.write_if(report_file, |out| report.write(out))?;
-        outputs.commit()?;
-        session.say_times();
-        session.say(&describe(&found))
+        let inputs: Vec<&Path> = self.mask.iter().map(|path| &**path).collect();
+        make_mask("threshold", &self.image, &inputs, &self.files, &self.run, |volume, selected, session| {
+            let grid = &volume.grid;
+            let mask = session.run(Phase::Load, "load mask", MASK_LOADED, |job| self.read_mask(grid, job))?;
+            let mask = mask.as_ref().map(|mask| &*mask.voxels);
+            let found = session.run(Phase::Compute, "threshold", COMPUTED, |job| {
+                let found = with_voxels!(&volume.voxels, image => {
+                    threshold::threshold(image, mask, grid, &params, selected, job)
+                });
+                self.image.named(found)
+            })?;
+            Ok(Finding {
+                name: "Selected",
+                colours: [palette::SKY_BLUE, palette::BONE],
+                parameters: parameters(&params, self.mask.as_deref()),
+                result: result(&found),
+                phrases: describe(&found),
+                warnings: found.warnings,
+            })
+        })
     }
 
     fn read_mask(&self, grid: &Grid, job: &Job) -> Result<Option<Mask>> {
@@ -232,23 +222,23 @@ pub fn result(found: &threshold::Report) -> Value {
     })
 }
 
-/// What was found, in one line.
+/// What was found, in short phrases.
 #[must_use]
-pub fn describe(found: &threshold::Report) -> String {
+pub fn describe(found: &threshold::Report) -> Vec<String> {
     let bounds = match (found.lower, found.upper) {
         (None, None) => "any intensity".to_owned(),
         (Some(lower), None) => format!("{lower:.1} and above"),
         (None, Some(upper)) => format!("{upper:.1} and below"),
         (Some(lower), Some(upper)) => format!("{lower:.1} to {upper:.1}"),
     };
-    let mut line = format!("{:.1} mL ({} voxels) of {bounds}", found.volume_ml, found.voxels);
+    let mut phrases = vec![format!("{:.1} mL of {bounds}", found.volume_ml)];
     if found.islands_removed > 0 {
-        line += &format!(", {} islands removed ({:.1} mL)", found.islands_removed, found.islands_removed_ml);
+        phrases.push(format!("{} islands removed ({:.1} mL)", found.islands_removed, found.islands_removed_ml));
     }
     if found.holes_filled > 0 {
-        line += &format!(", {} holes filled ({:.1} mL)", found.holes_filled, found.holes_filled_ml);
+        phrases.push(format!("{} holes filled ({:.1} mL)", found.holes_filled, found.holes_filled_ml));
     }
-    line
+    phrases
 }
 
 /// The method of this name, written as Slicer does or in one word or with hyphens.

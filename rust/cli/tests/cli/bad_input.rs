@@ -177,16 +177,18 @@ fn outputs_that_cannot_be_written() {
 
 #[test]
 fn images_without_contrast() {
-    let constant = NiftiFile { voxels: vec![7.0; 24], ..NiftiFile::default() };
-    let nothing = NiftiFile { datatype: 16, voxels: vec![f64::NAN; 24], ..NiftiFile::default() };
+    let constant = NiftiFile::cube(9, |_| 7.0);
+    let nothing = NiftiFile { datatype: 16, ..NiftiFile::cube(9, |_| f64::NAN) };
     for (file, words) in [
         (constant, "scan.nii: every voxel of the image has the same value, 7"),
         (nothing, "scan.nii: no voxel of the image has a finite value"),
     ] {
         let desk = Desk::new();
         desk.put("scan.nii", &file.bytes());
-        let line = complaint(&desk, &["threshold", "scan.nii", "-o", "out.nii", "--method", "otsu"], &["scan.nii"]);
-        assert!(line.contains(words), "{line}");
+        for command in [&["threshold", "--method", "otsu"][..], &["skin"]] {
+            let line = complaint(&desk, &[command, &["scan.nii", "-o", "out.nii"]].concat(), &["scan.nii"]);
+            assert!(line.contains(words), "{line}");
+        }
     }
 }
 
@@ -218,6 +220,14 @@ fn masks_that_are_not_on_the_images_grid() {
     assert!(line.contains("the mask is empty"), "{line}");
 }
 
+#[test]
+fn a_mask_without_a_surface() {
+    let desk = Desk::new();
+    desk.put("mask.nii", &NiftiFile { voxels: vec![0.0; 24], ..NiftiFile::default() }.bytes());
+    let line = complaint(&desk, &["surface", "mask.nii", "-o", "out.stl"], &["mask.nii"]);
+    assert!(line.contains("mask.nii: the mask is empty"), "{line}");
+}
+
 /// Linux has a device that is always full.
 #[cfg(target_os = "linux")]
 #[test]
@@ -245,6 +255,8 @@ fn wrong_usage_returns_two() {
         &["skin", "scan.nii", "-o", "out.png"],
         &["skin", "scan.nii", "-o", "out.nii", "--threads", "0"],
         &["skin", "scan.nii", "-o", "out.nii", "--threshold", "high"],
+        &["skin", "scan.nii", "-o", "out.nii", "--opening-mm", "-1"],
+        &["surface", "scan.nii", "-o", "out.vtk"],
         &["threshold", "scan.nii", "-o", "out.nii"],
         &["threshold", "scan.nii", "-o", "out.nii", "--method", "guess"],
         &["threshold", "scan.nii", "-o", "out.nii", "--lower", "9", "--upper", "3"],

@@ -68,6 +68,15 @@ fn while_it_waits_for_input() {
 }
 
 #[test]
+fn folders_go_with_their_files() {
+    let desk = with_pipe();
+    let running = Running::start(&desk, &["run", "scan.nii", "-o", "new/folder"]);
+    running.wait_for_output_file();
+    assert_eq!(running.interrupt(Signal::INT).0, 130);
+    assert!(!desk.path("new").exists());
+}
+
+#[test]
 fn while_it_works() {
     let desk = with_pipe();
     let running = Running::start(&desk, &["skin", "scan.nii", "-o", "out.nii.gz"]);

@@ -5,6 +5,7 @@ mod fuzz;
 mod help;
 mod interruption;
 mod nifti_file;
+mod pipeline;
 mod round_trip;
 mod sample;
 mod thresholds;

@@ -57,10 +57,16 @@ impl NiftiFile {
         self
     }
 
-    /// A cubic image of the given side and value.
+    /// A cubic image of the given side and values, with cubic voxels of 1 mm along the patient's axes.
     pub(crate) fn cube(side: i64, voxel: impl Fn([i64; 3]) -> f64) -> Self {
         let indices = (0..side).flat_map(|z| (0..side).flat_map(move |y| (0..side).map(move |x| [x, y, z])));
-        Self { dim: [3, side, side, side, 1, 1, 1, 1], voxels: indices.map(voxel).collect(), ..Self::default() }
+        Self {
+            dim: [3, side, side, side, 1, 1, 1, 1],
+            pixdim: [1.0; 8],
+            srow: [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]],
+            voxels: indices.map(voxel).collect(),
+            ..Self::default()
+        }
     }
 
     /// The whole file, uncompressed.

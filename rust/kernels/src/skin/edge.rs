@@ -31,7 +31,12 @@ pub(super) fn refined<T: Voxel>(
     let faint = tissue.clone().and_not(&background.at_least(half, LIGHT, image, grid, &job.part(0.2, 0.8))?);
     let (thin, thick) = grid.spacing_mm().into_iter().fold((f64::INFINITY, 0.0_f64), |(a, b), s| (a.min(s), b.max(s)));
     for _ in 0..((FOOT * thick / thin).ceil() as usize) {
-        outside = outside.widened().and(&faint).or(&outside);
+        job.check()?;
+        let wider = outside.widened().and(&faint).or(&outside);
+        if wider == outside {
+            break; // Voxels that are needles or plates would go on for long.
+        }
+        outside = wider;
     }
     seal::one_part(&outside.not(), grid, &job.part(0.8, 1.0))
 }

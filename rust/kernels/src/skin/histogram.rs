@@ -107,7 +107,7 @@ impl Histogram {
 
     /// The most frequent value between two bounds, over windows of about 20 units.
     fn mode(&self, from: f64, to: f64) -> f64 {
-        let half = ((10.0 / self.width) as usize).max(1);
+        let half = ((10.0 / self.width) as usize).clamp(1, BINS);
         let around = |bin: usize| self.counts[bin.saturating_sub(half)..(bin + half + 1).min(BINS)].iter().sum::<u64>();
         self.between(from, to).max_by_key(|&bin| around(bin)).map_or(0.5 * (from + to), |bin| self.at(bin))
     }
