@@ -46,20 +46,27 @@ fn real_or_drawn(workspace: &Workspace, skull: &Path, packaged: &Packaged) -> Re
     Ok((drawn.join("image.nii.gz"), format!("drawn {}", packaged.sample)))
 }
 
-/// Runs the pipeline on one scan and lists what it made.
+/// Runs the pipeline on one scan, which prints the key figures, and lists what it made.
 fn show(skull: &Path, scan: &Path, title: &str, folder: &Path) -> Result<()> {
-    println!("\n== {title}: {}", scan.display());
+    println!("\n== {title}\n{}", scan.display());
     execute(Command::new(skull).arg("run").arg(scan).arg("-o").arg(folder))?;
-    let mut pictures = Vec::new();
-    for file in fs::read_dir(folder)? {
-        let path = file?.path();
-        if path.extension().is_some_and(|extension| extension == "png") {
-            pictures.push(path);
-        }
-    }
+    let mut files = fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    let (pictures, others): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.extension() == Some("png".as_ref()));
     ensure!(!pictures.is_empty(), "skull run left no picture in {}", folder.display());
-    pictures.sort();
     println!("Look at");
-    pictures.iter().for_each(|picture| println!("  {}", picture.display()));
+    for picture in pictures {
+        println!("  {}{}", picture.display(), shown(picture));
+    }
+    let names: Vec<_> = others.iter().filter_map(|file| file.file_name()).map(|name| name.to_string_lossy()).collect();
+    println!("beside it: {}", names.join(", "));
     Ok(())
+}
+
+/// What a picture of the pipeline shows.
+fn shown(picture: &Path) -> &'static str {
+    match picture.file_stem().and_then(|stem| stem.to_str()) {
+        Some("preview") => ": slices with the outlines of skin and bone, and both surfaces from three sides",
+        _ => "",
+    }
 }
