@@ -14,6 +14,9 @@ use std::io::Read;
 const MAGIC_2_SINGLE: [u8; 8] = *b"n+2\0\r\n\x1a\n";
 const MAGIC_2_PAIR: [u8; 8] = *b"ni2\0\r\n\x1a\n";
 
+/// Relative difference between two statements of the spacing that rounding explains.
+const SPACING_TOLERANCE: f64 = 0.01;
+
 /// Which of the two layouts the header has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
@@ -342,11 +345,7 @@ impl Header {
                 [0, 1, 2].map(|row| [0, 1, 2, 3].map(|column| if row == column { spacing[row] } else { 0.0 }))
             }
         };
-        let mm_per_unit = match self.xyzt_units & 7 {
-            1 => 1e3,
-            3 => 1e-3,
-            _ => 1.0,
-        };
+        let mm_per_unit = self.mm_per_unit();
         affine.iter_mut().flatten().for_each(|value| *value *= mm_per_unit);
         Grid::from_affine(size, affine).map_err(|error| {
             let form = match self.orientation() {
@@ -356,6 +355,38 @@ impl Header {
             };
             anyhow::Error::new(error).context(format!("the {form} {affine:?} cannot place the voxels in space"))
         })
+    }
+
+    /// What the user should know about where `grid`, which this header gave, puts the voxels.
+    #[must_use]
+    pub fn doubts(&self, grid: &Grid) -> Option<String> {
+        let spacing = grid.spacing_mm();
+        let stated = [1, 2, 3].map(|axis| self.pixdim[axis] * self.mm_per_unit());
+        let differs = |axis: usize| (stated[axis] / spacing[axis] - 1.0).abs() > SPACING_TOLERANCE;
+        let dimensions = usize::try_from(self.dim[0]).expect("1 to 7").min(3);
+        match self.orientation() {
+            Orientation::Unknown => Some(
+                "the header does not say how the patient lies: x, y and z are taken for right, anterior and superior"
+                    .to_owned(),
+            ),
+            Orientation::Sform if (0..dimensions).any(differs) => {
+                let mm = |lengths: [f64; 3]| lengths.map(|length| format!("{length:.3}")).join(" x ");
+                Some(format!(
+                    "the voxels are {} mm by the header's pixdim, but {} mm by its sform, which is followed",
+                    mm(stated),
+                    mm(spacing)
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn mm_per_unit(&self) -> f64 {
+        match self.xyzt_units & 7 {
+            1 => 1e3,
+            3 => 1e-3,
+            _ => 1.0,
+        }
     }
 
     /// Which field of the header says where the voxels lie.

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How long a cancelled command may take to end by itself.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Kinds of work whose times are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

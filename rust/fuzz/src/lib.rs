@@ -98,7 +98,7 @@ fn with_image<T: Voxel>(image: &ArrayRef3<T>, mask: &ArrayRef3<u8>, grid: &Grid,
 fn with_mask(mask: &ArrayRef3<u8>, grid: &Grid, length_mm: f64) {
     let job = Job::new();
     let mut out = Array3::zeros(grid.shape());
-    // A closing pads the volume by its radius.
+    // A closing takes the memory of the volume widened by its radius.
     let length_mm = length_mm.min(20.0 * grid.spacing_mm().into_iter().fold(f64::INFINITY, f64::min));
     for operation in [morphology::dilate, morphology::erode, morphology::open, morphology::close] {
         let _ = operation(mask, grid, length_mm, &mut out, &job);

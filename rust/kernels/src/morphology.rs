@@ -11,6 +11,9 @@ use rayon::prelude::*;
 /// Relative slack on the squared radius, so that rounding does not decide whether a voxel at just the radius is in.
 const SLACK: f64 = 1e-6;
 
+/// A volume that a closing has widened beyond this fits into no memory: a mistaken unit, most likely.
+const MOST_VOXELS: usize = 1 << 34;
+
 /// Sets `out` to 1 within `radius_mm` of the mask (centre to centre, inclusive), to 0 elsewhere.
 ///
 /// Costs about 5 ns a voxel near the mask's surface and less elsewhere; needs two bytes a voxel.
@@ -45,7 +48,7 @@ pub fn open(mask: &ArrayRef3<u8>, grid: &Grid, radius_mm: f64, out: &mut ArrayRe
 /// Costs twice [`dilate`] on the volume widened by the radius.
 ///
 /// # Errors
-/// As [`dilate`].
+/// As [`dilate`], and [`Error::GridSize`] where that is too large.
 pub fn close(mask: &ArrayRef3<u8>, grid: &Grid, radius_mm: f64, out: &mut ArrayRef3<u8>, job: &Job) -> Result<()> {
     apply(mask, grid, radius_mm, out, |bits| closed(&bits, grid, radius_mm, job))
 }
@@ -69,7 +72,11 @@ fn apply(
 
 /// The voxels that no ball of `radius_mm` in the background reaches.
 pub(crate) fn closed(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
-    let pad = reach(grid, radius_mm).map(|n| n + 1);
+    let pad = reach(grid, radius_mm).map(|n| n.saturating_add(1));
+    let size = [0, 1, 2].map(|a| pad[a].saturating_mul(2).saturating_add(grid.size()[a]));
+    if size.iter().try_fold(1_usize, |n, &s| n.checked_mul(s)).is_none_or(|n| n > MOST_VOXELS) {
+        return Err(Error::GridSize { size });
+    }
     let wide = dilated(&mask.padded(pad), grid, radius_mm, &job.part(0.0, 0.5))?;
     let closed = dilated(&wide.not(), grid, radius_mm, &job.part(0.5, 1.0))?.not();
     Ok(closed.cropped(pad))
@@ -230,6 +237,14 @@ fn spread_along_row(across: &[f32], limit: f32, spacing: f32, box_mm: f32, words
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_closing_wider_than_any_memory_is_refused() {
+        let grid = Grid::axis_aligned([4, 3, 2], [1e-3, 1.0, 1e-3]).unwrap();
+        let (mask, mut out) = (Array3::ones(grid.shape()), Array3::zeros(grid.shape()));
+        assert!(matches!(close(&mask, &grid, 1e3, &mut out, &Job::new()), Err(Error::GridSize { .. })));
+        assert!(matches!(close(&mask, &grid, 1e300, &mut out, &Job::new()), Err(Error::GridSize { .. })));
+    }
     use ndarray::Array3;
     use proptest::prelude::*;
 
@@ -302,7 +317,7 @@ mod tests {
             radius_mm in radii(),
         ) {
             let (grid, mask) = drawn(size, bits, sparse, spacing);
-            let pad = 6;
+        let pad = 6;
             let flip = |m: &Array3<u8>| m.mapv(|v| 1 - v);
             let wide_grid = Grid::axis_aligned(size.map(|n| n + 2 * pad), spacing).unwrap();
             let wide = brute_force(&mask, &grid, radius_mm, pad);

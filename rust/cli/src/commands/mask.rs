@@ -69,6 +69,7 @@ pub fn make_mask(
     let report_file = outputs.stage_if(files.report.as_deref(), &inputs)?;
 
     let volume = session.run(Phase::Load, "load", LOADED, |job| image.read(job))?;
+    volume.header.doubts(&volume.grid).into_iter().for_each(|doubt| session.warn(doubt));
     let mut mask = Array3::zeros(volume.grid.shape());
     let found = make(&volume, &mut mask, &mut session)?;
     found.warnings.iter().for_each(|warning| session.warn(warning));

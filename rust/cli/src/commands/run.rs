@@ -79,6 +79,7 @@ impl Run {
         let [picture_file, report_file] = [stage("preview.png")?, stage("report.json")?];
 
         let volume = session.run(Phase::Load, "load", 0.15, |job| self.image.read(job))?;
+        volume.header.doubts(&volume.grid).into_iter().for_each(|doubt| session.warn(doubt));
         let mut skin = Array3::zeros(volume.grid.shape());
         let skin_params = self.skin.params();
         let skin_found = session.run(Phase::Compute, "skin", 0.5, |job| {

@@ -40,7 +40,7 @@ impl Default for NiftiFile {
             // Not the sform's rotation, so that a test sees which of the two was taken.
             quatern: [0.1, -0.2, 0.3],
             qoffset: [11.0, -12.0, 13.5],
-            srow: [[-0.69, 0.05, 0.0, 81.3], [0.04, 0.79, 0.3, -72.1], [0.02, -0.1, 2.48, 5.5]],
+            srow: [[-0.698, 0.05, 0.0, 81.3], [0.04, 0.79, 0.3, -72.1], [0.02, -0.1, 2.48, 5.5]],
             xyzt_units: 10,
             magic: b"n+1\0".to_vec(),
             voxels: (0..24).map(f64::from).collect(),

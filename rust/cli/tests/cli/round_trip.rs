@@ -256,3 +256,47 @@ fn an_image_without_a_file_gets_a_header_that_reads_back() {
         (0..3).for_each(|r| assert!((want[r] - got[r]).abs() < 1e-4, "{want:?} {got:?}"));
     }
 }
+
+#[test]
+fn info_counts_what_there_is() {
+    let desk = Desk::new();
+    let mut voxels: Vec<f64> = (0..1000).map(|i| f64::from((i * 377) % 1000)).collect();
+    voxels[3] = f64::NAN;
+    voxels[4] = f64::INFINITY;
+    desk.put("image.nii", &NiftiFile { datatype: 16, voxels, ..NiftiFile::cube(10, |_| 0.0) }.bytes());
+    let output = desk.skull(&["info", "image.nii", "--json"]).success().stderr("").get_output().stdout.clone();
+    let info: serde_json::Value = serde_json::from_slice(&output).unwrap();
+    let found = &info["intensities"];
+    assert_eq!(found["voxels"], 1000);
+    assert_eq!(found["not_finite"], 2);
+    assert_eq!([&found["minimum"], &found["maximum"]], [0.0, 999.0]);
+    // Missing: 3 * 377 % 1000 and 4 * 377 % 1000.
+    let mean = (499_500.0 - 131.0 - 508.0) / 998.0;
+    assert!((found["mean"].as_f64().unwrap() - mean).abs() < 1e-9);
+    let percentiles: Vec<f64> = serde_json::from_value(found["percentiles"].clone()).unwrap();
+    for (got, want) in percentiles.iter().zip([10.0, 500.0, 990.0]) {
+        assert!((got - want).abs() <= 2.0, "{percentiles:?}");
+    }
+    assert_eq!(info["orientation"], "RAS");
+    assert_eq!(info["oblique_deg"], 0.0);
+}
+
+#[test]
+fn doubts_about_the_geometry_are_told() {
+    let desk = Desk::new();
+    let told = |file: NiftiFile| {
+        desk.put("image.nii", &file.bytes());
+        String::from_utf8(desk.skull(&["info", "image.nii"]).success().get_output().stderr.clone()).unwrap()
+    };
+    let straight = || NiftiFile::cube(4, |[x, ..]| x as f64);
+    assert_eq!(told(straight()), "");
+    assert!(told(NiftiFile { qform_code: 0, sform_code: 0, ..straight() }).contains("how the patient lies"));
+    let pixdim = [1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0];
+    let warning = told(NiftiFile { pixdim, ..straight() });
+    assert!(warning.contains("1.000 x 1.000 x 2.000 mm by the header's pixdim"), "{warning}");
+    assert_eq!(warning.lines().count(), 1);
+    // In microns throughout.
+    let mut micron = straight();
+    micron.xyzt_units = 3;
+    assert_eq!(told(micron), "");
+}
