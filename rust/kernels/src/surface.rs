@@ -2,12 +2,14 @@
 
 mod cases;
 mod cells;
+mod smooth;
 
 use crate::{Error, Grid, Job, Mesh, Result};
-use cases::{CASES, MARGIN, Patch, edge, edge_beyond};
+use cases::{CASES, MARGIN, Patch, edge, patches};
 use cells::{Cell, Cells};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
+use smooth::Springs;
 
 /// How the surface is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { smoothing: 16 }
+        Self { smoothing: 15 }
     }
 }
 
@@ -59,7 +61,7 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
         return Err(Error::Empty { what: "mask" });
     }
     let mut net = Net::new(&cells, &job.part(0.1, 0.3))?;
-    net.smooth(params.smoothing, &job.part(0.3, 0.6))?;
+    net.smooth(&cells, params.smoothing, &job.part(0.3, 0.6))?;
 
     let wanted = cells.voxels() as f64;
     let mut job = job.part(0.6, 1.0);
@@ -70,6 +72,7 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
         if lack.abs() <= VOLUME_TOLERANCE * wanted {
             return Ok(mesh);
         }
+        drop(mesh);
         net.inflate(lack, &cells, &job.part(0.5, 0.6))?;
         job = job.part(0.6, 1.0);
     }
@@ -96,7 +99,7 @@ struct Net {
     /// The cells with several patches, or with a face that two lines cross.
     complex: Vec<Cell>,
     offsets: Vec<Offset>,
-    /// The pass before while smoothing, then the points.
+    /// Room for smoothing, then for the points.
     other: Vec<[f32; 3]>,
 }
 
@@ -123,19 +126,18 @@ impl Net {
                 let before = cells.layer(z).start;
                 across.iter_mut().zip(before as u32..).for_each(|(across, v)| *across = [v; 6]);
                 cells.for_each(z, |cell| {
-                    for (number, patch) in cell.case().patches().iter().enumerate() {
+                    for (number, patch) in cell.patches().iter().enumerate() {
                         let v = cell.first + number as u32;
                         let i = v as usize - before;
                         patches[i] = (4 * cell.inside + number) as u16;
                         offsets[i] = kept([0.0; 3], patches[i]);
                         for &(face, edge) in patch.lines() {
-                            let (face, mut at) = (usize::from(face), cell.at);
+                            let face = usize::from(face);
                             if face == 1 || face == 3 {
                                 // That neighbour, in this layer but later, will set both links.
                                 continue;
                             }
-                            at[face / 2] = at[face / 2] + 2 * (face % 2) - 1;
-                            let other = cells.vertex(at, edge_beyond(usize::from(edge), face));
+                            let other = cell.neighbour(cells, face, edge);
                             across[i][face] = other;
                             if face < 4 {
                                 across[other as usize - before][face + 1] = v;
@@ -154,63 +156,13 @@ impl Net {
         Ok(net)
     }
 
-    /// Flattens what is finer than a few voxels and keeps the rest as it is, each vertex within its cell.
-    ///
-    /// A Laplacian step weakens a wave of frequency k (0 to 2) by 1 − λk. The polynomial in k that all passes make up
-    /// is Chebyshev's, small from `low` to 2, times a last factor that cancels its slope at 0: large shapes do not
-    /// shrink (Taubin).
-    fn smooth(&mut self, passes: u32, job: &Job) -> Result<()> {
-        if passes == 0 {
-            return Ok(());
-        }
-        let filter = Filter::new(passes - 1);
-        let steps = job.steps(passes as usize);
-        let mut before = std::mem::take(&mut self.other);
-        let mut weight = 1.0;
-        for pass in 0..passes - 1 {
-            weight = match pass {
-                0 => 1.0,
-                1 => 1.0 / (1.0 - 0.5 / (filter.reach * filter.reach)),
-                _ => 1.0 / (1.0 - 0.25 * weight / (filter.reach * filter.reach)),
-            };
-            let (pull, own, old) = ((weight * filter.pull) as f32, weight as f32, (1.0 - weight) as f32);
-            self.pass(&mut before, |before, now, average| old * before + own * now + pull * (average - now));
-            std::mem::swap(&mut before, &mut self.offsets);
-            steps.step()?;
-        }
-        let push = filter.push as f32;
-        self.pass(&mut before, |_, now, average| now - push * (average - now));
-        self.other = std::mem::replace(&mut self.offsets, before);
+    /// Takes the steps off, each vertex within its cell.
+    fn smooth(&mut self, cells: &Cells, passes: u32, job: &Job) -> Result<()> {
+        let springs = Springs { across: &self.across, patch: &self.patch, starts: &cells.layer_starts() };
+        springs.smooth(&mut self.offsets, &mut self.other, passes, job)?;
         let patch = &self.patch;
         self.offsets.par_iter_mut().zip(patch).for_each(|(offset, &patch)| *offset = kept(*offset, patch));
-        steps.step()
-    }
-
-    /// Sets each of `out` to a mix of itself, the vertex and the average of the vertex's neighbours.
-    fn pass(&self, out: &mut [Offset], mix: impl Fn(f32, f32, f32) -> f32 + Sync) {
-        const BLOCK: usize = 1 << 13;
-        let now = &*self.offsets;
-        out.par_chunks_mut(BLOCK)
-            .zip(self.across.par_chunks(BLOCK))
-            .zip(self.patch.par_chunks(BLOCK))
-            .zip(now.par_chunks(BLOCK))
-            .for_each(|(((out, across), patch), own)| {
-                for (((out, across), &patch), own) in out.iter_mut().zip(across).zip(patch).zip(own) {
-                    let (step, share) = STEPS[usize::from(patch)];
-                    let mut sum = [0.0_f32; 3];
-                    for &n in across {
-                        let n = &now[n as usize];
-                        for a in 0..3 {
-                            sum[a] += n[a];
-                        }
-                    }
-                    for a in 0..3 {
-                        // Where there is no neighbour the vertex stands in for it and pulls nowhere.
-                        let average = own[a] + (sum[a] - 6.0 * own[a] + step[a]) * share;
-                        out[a] = mix(out[a], own[a], average);
-                    }
-                }
-            });
+        Ok(())
     }
 
     /// Moves all vertices outward by the one distance that adds `volume`, in voxels, to what the surface encloses.
@@ -225,7 +177,7 @@ impl Net {
                 let before = cells.layer(z).start;
                 let mut area = 0.0;
                 cells.for_each(z, |cell| {
-                    for (number, patch) in cell.case().patches().iter().enumerate() {
+                    for (number, patch) in cell.patches().iter().enumerate() {
                         let v = cell.first as usize + number;
                         let normal = self.normal(v, patch);
                         let length = normal.iter().map(|n| n * n).sum::<f32>().sqrt();
@@ -267,8 +219,8 @@ impl Net {
     /// Keeps the surface's sheets apart where several pass through a cell.
     fn part_sheets(&mut self, cells: &Cells, job: &Job) -> Result<()> {
         // The line to a neighbour must cross the face in the quarter that is the patch's.
-        for cell in self.complex.iter().filter(|cell| cell.case().patches().len() > 1) {
-            for (v, patch) in (cell.first..).zip(cell.case().patches()) {
+        for cell in self.complex.iter().filter(|cell| cell.patches().len() > 1) {
+            for (v, patch) in (cell.first..).zip(cell.patches()) {
                 for face in patch.lines().iter().map(|&(face, _)| usize::from(face)) {
                     if cell.case().ambiguous >> face & 1 == 1 {
                         continue;
@@ -344,7 +296,7 @@ impl Net {
                 let mut pairs = triangles.chunks_exact_mut(2).enumerate();
                 let mut bent = Vec::new();
                 cells.for_each(z, |cell| {
-                    for v in cell.first..cell.first + cell.case().vertices() {
+                    for v in cell.first..cell.first + u32::from(cell.case().vertices) {
                         points[v as usize - before] = place(cell.at, self.offsets[v as usize]);
                     }
                     for axis in 0..3 {
@@ -414,69 +366,13 @@ impl Net {
     }
 }
 
-/// The polynomial that smoothing makes of the frequencies.
-struct Filter {
-    /// Where the Chebyshev polynomial takes frequency 0 to.
-    reach: f64,
-    pull: f64,
-    push: f64,
-}
-
-impl Filter {
-    fn new(degree: u32) -> Self {
-        const RIPPLE: f64 = 0.05;
-        let n = f64::from(degree);
-        let at = |low: f64| {
-            let reach = (2.0 + low) / (2.0 - low);
-            let angle = reach.acosh();
-            let slope = 2.0 / (2.0 - low) * n * (n * angle).tanh() / angle.sinh();
-            (reach, slope, (1.0 + 2.0 * slope) / (n * angle).cosh())
-        };
-        let (mut least, mut most) = (0.0, 1.5);
-        for _ in 0..50 {
-            let low = (least + most) / 2.0;
-            if at(low).2 > RIPPLE { least = low } else { most = low }
-        }
-        let (reach, push, _) = at(most);
-        Self { reach, pull: 2.0 / (2.0 + most), push }
-    }
-}
-
 /// The nearest place to `offset` where a patch (four times its case plus its number) may have its vertex.
 fn kept(offset: Offset, patch: u16) -> Offset {
-    match CASES[usize::from(patch / 4)].patches().get(usize::from(patch % 4)) {
+    match patches(usize::from(patch / 4)).get(usize::from(patch % 4)) {
         Some(patch) => [0, 1, 2].map(|a| offset[a].clamp(patch.bounds[a][0], patch.bounds[a][1])),
         None => offset,
     }
 }
-
-/// For each patch (four times its case plus its number) the sum of the steps to its neighbours' cells, and one over
-/// the number of neighbours.
-static STEPS: [([f32; 3], f32); 1024] = {
-    let mut table = [([0.0; 3], 0.0); 1024];
-    let mut i = 0;
-    while i < 1024 {
-        let patches = CASES[i / 4].patches();
-        if i % 4 < patches.len() {
-            let lines = patches[i % 4].lines();
-            let (mut faces, mut line) = (0_u8, 0);
-            while line < lines.len() {
-                faces |= 1 << lines[line].0;
-                line += 1;
-            }
-            let mut face = 0;
-            while face < 6 {
-                if faces >> face & 1 == 1 {
-                    table[i].0[face / 2] += if face % 2 == 0 { -1.0 } else { 1.0 };
-                }
-                face += 1;
-            }
-            table[i].1 = 1.0 / faces.count_ones() as f32;
-        }
-        i += 1;
-    }
-    table
-};
 
 /// How far apart the pair of vertices on a face that two lines cross stays from the diagonal, in voxels along the axes.
 const PIN_DEPTH: f32 = 0.1;
@@ -594,12 +490,16 @@ fn diagonal_fits(a: [f32; 3], b: [f32; 3], c: [f32; 3], d: [f32; 3]) -> bool {
     let cross = |a: [f32; 3], b: [f32; 3]| a[0] * b[1] - a[1] * b[0];
     // The cut passes the edge on one side; it must cross the triangle (edge, corner on that side).
     let side = if cross(a, c) > 0.0 { b } else { d };
-    let (from, to) = (cross(a, side), cross(side, c));
-    let along = from / (from + to);
-    let [x, y, z] = [0, 1, 2].map(|i| a[i] + along * (c[i] - a[i]));
-    let out = (x * side[0] + y * side[1]) / (side[0] * side[0] + side[1] * side[1]);
-    let above = z - out * side[2];
-    out < 1.0 && above > 0.0 && above < 1.0 - out
+    // The crossing, times `weight`.
+    let (from, to) = (cross(a, side).abs(), cross(side, c).abs());
+    let weight = from + to;
+    let [x, y, z] = [0, 1, 2].map(|i| a[i] * to + c[i] * from);
+    // How far out it is and how far above the triangle's lower edge, times that and `square`.
+    let square = side[0] * side[0] + side[1] * side[1];
+    let out = x * side[0] + y * side[1];
+    let above = z * square - out * side[2];
+    let room = weight * square - out;
+    room > 0.0 && above > 0.0 && above < room
 }
 
 fn split<'a, T>(mut slice: &'a mut [T], counts: &[usize]) -> Vec<&'a mut [T]> {

@@ -8,11 +8,12 @@
 pub(super) struct Case {
     /// Number of separate patches of surface.
     pub(super) patches: u8,
+    /// Number of vertices: one per patch, and a pair on each low face that is crossed twice.
+    pub(super) vertices: u8,
     /// The patch that cuts each edge; [`NONE`] where both ends are alike.
     pub(super) edge_patch: [u8; 12],
     /// Bit f: face f is crossed by two lines, inside and outside corners alternate round it.
     pub(super) ambiguous: u8,
-    patch: [Patch; 4],
 }
 
 /// One piece of the surface in a cell, bounded by a loop of lines on the cell's faces.
@@ -36,6 +37,27 @@ const NONE: u8 = u8::MAX;
 
 /// Every case, by the bits of its inside corners.
 pub(super) static CASES: [Case; 256] = {
+    let mut cases = [ALL[0].0; 256];
+    let mut inside = 0;
+    while inside < 256 {
+        cases[inside] = ALL[inside].0;
+        inside += 1;
+    }
+    cases
+};
+
+/// The patches of every case, four places for each.
+pub(super) static PATCHES: [[Patch; 4]; 256] = {
+    let mut patches = [ALL[0].1; 256];
+    let mut inside = 0;
+    while inside < 256 {
+        patches[inside] = ALL[inside].1;
+        inside += 1;
+    }
+    patches
+};
+
+const ALL: [(Case, [Patch; 4]); 256] = {
     let mut all = [case(0); 256];
     let mut inside = 1;
     while inside < 256 {
@@ -45,19 +67,15 @@ pub(super) static CASES: [Case; 256] = {
     all
 };
 
-impl Case {
-    pub(super) const fn patches(&self) -> &[Patch] {
-        self.patch.split_at(self.patches as usize).0
-    }
+/// The patches of a case.
+pub(super) fn patches(inside: usize) -> &'static [Patch] {
+    &PATCHES[inside][..usize::from(CASES[inside].patches)]
+}
 
+impl Case {
     /// Whether the cell holds more than one patch, or a face crossed twice.
     pub(super) const fn is_complex(&self) -> bool {
         self.patches > 1 || self.ambiguous != 0
-    }
-
-    /// Number of vertices in the cell: one per patch, and a pair on each low face that is crossed twice.
-    pub(super) const fn vertices(&self) -> u32 {
-        self.patches as u32 + 2 * self.pairs_before(3)
     }
 
     /// Number of low faces across axes before `axis` that are crossed twice.
@@ -88,7 +106,7 @@ const fn low_corner(edge: usize) -> usize {
     (edge & 1) << ((axis + 1) % 3) | (edge >> 1 & 1) << ((axis + 2) % 3)
 }
 
-const fn case(inside: usize) -> Case {
+const fn case(inside: usize) -> (Case, [Patch; 4]) {
     // From each cut edge, the face over which the surface's boundary goes on and the edge where it leaves that face.
     let mut next = [(NONE, NONE); 12];
     let mut ambiguous = 0;
@@ -122,7 +140,8 @@ const fn case(inside: usize) -> Case {
     }
 
     let none = Patch { length: 0, lines: [(NONE, NONE); 12], bounds: [[-EDGE, EDGE]; 3] };
-    let mut case = Case { patches: 0, edge_patch: [NONE; 12], ambiguous, patch: [none; 4] };
+    let mut patches = [none; 4];
+    let mut case = Case { patches: 0, vertices: 0, edge_patch: [NONE; 12], ambiguous };
     // For each patch, the corners that it parts from the rest of the cell.
     let mut parted = [0_usize; 4];
     let mut first = 0;
@@ -142,7 +161,7 @@ const fn case(inside: usize) -> Case {
                 e = next[e].1 as usize;
             }
             parted[case.patches as usize] = if ends[0].count_ones() < ends[1].count_ones() { ends[0] } else { ends[1] };
-            case.patch[case.patches as usize] = patch;
+            patches[case.patches as usize] = patch;
             case.patches += 1;
         }
         first += 1;
@@ -150,11 +169,12 @@ const fn case(inside: usize) -> Case {
     if case.patches > 1 {
         let mut i = 0;
         while i < case.patches as usize {
-            case.patch[i].bounds = bounds(i, &parted);
+            patches[i].bounds = bounds(i, &parted);
             i += 1;
         }
     }
-    case
+    case.vertices = case.patches + 2 * case.pairs_before(3) as u8;
+    (case, patches)
 }
 
 /// Bounds of the vertex of patch `i` in a cell with several, given the corners that each parts from the rest: such that
@@ -200,12 +220,12 @@ mod tests {
 
     #[test]
     fn every_cut_edge_is_on_one_closed_loop() {
-        for (inside, case) in CASES.iter().enumerate() {
+        for inside in 0..256 {
             let cut =
                 (0..12).filter(|&e| (inside >> low_corner(e) ^ inside >> (low_corner(e) | 1 << (e / 4))) & 1 == 1);
-            let looped: usize = case.patches().iter().map(|p| p.lines().len()).sum();
+            let looped: usize = patches(inside).iter().map(|p| p.lines().len()).sum();
             assert_eq!(cut.count(), looped, "case {inside}");
-            assert!(case.patches().iter().all(|p| p.lines().len() >= 3), "case {inside}");
+            assert!(patches(inside).iter().all(|p| p.lines().len() >= 3), "case {inside}");
         }
     }
 
@@ -221,9 +241,9 @@ mod tests {
 
     #[test]
     fn patches_of_one_cell_keep_apart() {
-        for (inside, case) in CASES.iter().enumerate() {
-            for (i, a) in case.patches().iter().enumerate() {
-                for b in &case.patches()[..i] {
+        for inside in 0..256 {
+            for (i, a) in patches(inside).iter().enumerate() {
+                for b in &patches(inside)[..i] {
                     let apart = std::iter::zip(a.bounds, b.bounds).any(|(a, b)| a[1] < b[0] || b[1] < a[0]);
                     assert!(apart, "case {inside}");
                 }

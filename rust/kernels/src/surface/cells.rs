@@ -1,6 +1,6 @@
 //! The cells of a mask, cubes between eight voxel centres, and the numbers of the vertices in them.
 
-use super::cases::{CASES, Case};
+use super::cases::{self, CASES, Case, Patch, edge_beyond};
 use crate::bits::Bits;
 use crate::{Error, Grid, Job, Result};
 use ndarray::ArrayRef3;
@@ -49,9 +49,20 @@ impl Cell {
         &CASES[self.inside]
     }
 
+    pub(super) fn patches(&self) -> &'static [Patch] {
+        cases::patches(self.inside)
+    }
+
     /// The vertex of the patch that cuts an edge.
     pub(super) fn vertex_on(&self, edge: usize) -> u32 {
         self.first + u32::from(self.case().edge_patch[edge])
+    }
+
+    /// The vertex beyond a face on the line that leaves through `edge` of that face.
+    pub(super) fn neighbour(&self, cells: &Cells, face: usize, edge: u8) -> u32 {
+        let mut at = self.at;
+        at[face / 2] = at[face / 2] + 2 * (face % 2) - 1;
+        cells.vertex(at, edge_beyond(usize::from(edge), face))
     }
 
     /// The extra vertex on the low face across `axis` of the line that ends at the edge of `outside_corner`, where
@@ -119,6 +130,11 @@ impl Cells {
         self.layer_start[z] as usize..self.layer_start[z + 1] as usize
     }
 
+    /// The first vertex of each layer, and the number of all.
+    pub(super) fn layer_starts(&self) -> Vec<usize> {
+        self.layer_start.iter().map(|&v| v as usize).collect()
+    }
+
     /// Number of vertices in each layer.
     pub(super) fn layer_counts(&self) -> Vec<usize> {
         (0..self.size[2]).map(|z| self.layer(z).len()).collect()
@@ -149,7 +165,7 @@ impl Cells {
                     let bit = left.trailing_zeros();
                     left &= left - 1;
                     let cell = Cell { at: [64 * word + bit as usize, y, z], inside: inside(&corners, bit), first };
-                    first += cell.case().vertices();
+                    first += u32::from(cell.case().vertices);
                     visit(cell);
                 }
             }
@@ -178,7 +194,7 @@ impl Cells {
         if complex != 0 {
             let corners = self.corners(word, y, z);
             while complex != 0 {
-                first += CASES[inside(&corners, complex.trailing_zeros())].vertices() - 1;
+                first += u32::from(CASES[inside(&corners, complex.trailing_zeros())].vertices) - 1;
                 complex &= complex - 1;
             }
         }
@@ -203,7 +219,7 @@ impl Cells {
                     left &= left - 1;
                     let case = &CASES[inside(&corners, bit)];
                     complex[i] |= u64::from(case.is_complex()) << bit;
-                    vertices += u64::from(case.vertices());
+                    vertices += u64::from(case.vertices);
                 }
             }
         }
