@@ -29,7 +29,7 @@ impl Default for Params {
 /// The surface between the voxels that are set and all others, beyond the volume's faces too: where the mask meets a
 /// face it is capped there.
 ///
-/// The surface is closed, a 2-manifold and turned outward; no part of it meets another. Voxels that touch by an edge
+/// The surface is closed, a 2-manifold and turned outward; no two parts of it meet. Voxels that touch by an edge
 /// are connected, those that touch by a corner alone are not. No vertex is further than half a voxel, along each axis,
 /// from the voxels' faces, and what it encloses has the mask's volume but for a fraction of a percent.
 ///
@@ -66,7 +66,7 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
     let wanted = cells.voxels() as f64;
     let mut job = job.part(0.6, 1.0);
     for _ in 0..VOLUME_ROUNDS {
-        net.part_sheets(&cells, &job.part(0.0, 0.1))?;
+        net.place_pins(&cells, &job.part(0.0, 0.1))?;
         let mesh = net.triangulate(&cells, grid, &job.part(0.1, 0.5))?;
         let lack = wanted - mesh.volume_mm3() / grid.voxel_mm3();
         if lack.abs() <= VOLUME_TOLERANCE * wanted {
@@ -76,7 +76,7 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
         net.inflate(lack, &cells, &job.part(0.5, 0.6))?;
         job = job.part(0.6, 1.0);
     }
-    net.part_sheets(&cells, &job.part(0.0, 0.2))?;
+    net.place_pins(&cells, &job.part(0.0, 0.2))?;
     net.triangulate(&cells, grid, &job.part(0.2, 1.0))
 }
 
@@ -216,30 +216,8 @@ impl Net {
         normal
     }
 
-    /// Keeps the surface's sheets apart where several pass through a cell.
-    fn part_sheets(&mut self, cells: &Cells, job: &Job) -> Result<()> {
-        // The line to a neighbour must cross the face in the quarter that is the patch's.
-        for cell in self.complex.iter().filter(|cell| cell.patches().len() > 1) {
-            for (v, patch) in (cell.first..).zip(cell.patches()) {
-                for face in patch.lines().iter().map(|&(face, _)| usize::from(face)) {
-                    if cell.case().ambiguous >> face & 1 == 1 {
-                        continue;
-                    }
-                    let w = self.across[v as usize][face] as usize;
-                    let mut offset = self.offsets[w];
-                    for axis in (0..3).filter(|&axis| axis != face / 2) {
-                        let [low, high] = patch.bounds[axis];
-                        if high < 0.0 {
-                            offset[axis] = offset[axis].min(0.0);
-                        } else if low > 0.0 {
-                            offset[axis] = offset[axis].max(0.0);
-                        }
-                    }
-                    self.offsets[w] = kept(offset, self.patch[w]);
-                }
-            }
-        }
-        // A face that two lines cross gets a vertex on each, on either side of its diagonal.
+    /// Puts a vertex on each of the lines where two cross a face, on either side of the face's diagonal.
+    fn place_pins(&mut self, cells: &Cells, job: &Job) -> Result<()> {
         let steps = job.steps(3);
         for axis in 0..3 {
             let crossed = self.complex.par_iter().filter(|cell| cell.case().ambiguous >> (2 * axis) & 1 == 1);

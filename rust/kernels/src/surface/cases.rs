@@ -37,10 +37,10 @@ const NONE: u8 = u8::MAX;
 
 /// Every case, by the bits of its inside corners.
 pub(super) static CASES: [Case; 256] = {
-    let mut cases = [ALL[0].0; 256];
-    let mut inside = 0;
+    let mut cases = [case(0).0; 256];
+    let mut inside = 1;
     while inside < 256 {
-        cases[inside] = ALL[inside].0;
+        cases[inside] = case(inside).0;
         inside += 1;
     }
     cases
@@ -48,23 +48,13 @@ pub(super) static CASES: [Case; 256] = {
 
 /// The patches of every case, four places for each.
 pub(super) static PATCHES: [[Patch; 4]; 256] = {
-    let mut patches = [ALL[0].1; 256];
-    let mut inside = 0;
+    let mut patches = [case(0).1; 256];
+    let mut inside = 1;
     while inside < 256 {
-        patches[inside] = ALL[inside].1;
+        patches[inside] = case(inside).1;
         inside += 1;
     }
     patches
-};
-
-const ALL: [(Case, [Patch; 4]); 256] = {
-    let mut all = [case(0); 256];
-    let mut inside = 1;
-    while inside < 256 {
-        all[inside] = case(inside);
-        inside += 1;
-    }
-    all
 };
 
 /// The patches of a case.
