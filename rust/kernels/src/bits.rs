@@ -145,6 +145,11 @@ impl Bits {
         self.words.par_chunks(1 << 14).map(|words| words.iter().map(|w| w.count_ones() as usize).sum::<usize>()).sum()
     }
 
+    /// Whether voxel (x, y, z) is set.
+    pub(crate) fn contains(&self, [x, y, z]: [usize; 3]) -> bool {
+        self.row(z, y)[x / 64] >> (x % 64) & 1 == 1
+    }
+
     pub(crate) fn any(&self) -> bool {
         self.words.par_iter().with_min_len(1 << 14).any(|&w| w != 0)
     }

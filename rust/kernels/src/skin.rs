@@ -12,6 +12,8 @@ mod cut;
 mod edge;
 mod histogram;
 mod seal;
+mod tubes;
+mod vertex;
 
 use crate::bits::Bits;
 use crate::components::{Connectivity, Labelled};
@@ -115,8 +117,11 @@ pub fn skin<T: Voxel>(
     let blocks = factor.map(|n| n > 1);
     let coarse = coarser(grid, factor)?;
     let coarse_tissue = tissue.shrunk(factor);
-    let firm = background.at_least(background.firm, STRONG, image, grid, &job.part(0.25, 0.3))?.shrunk(factor);
-    let head = cut::cut(&coarse_tissue, &firm, &coarse, background.modality, opening_mm, &job.part(0.3, 0.7))?;
+    let at_least = |level| Ok(background.at_least(level, STRONG, image, grid, &job.part(0.25, 0.3))?.shrunk(factor));
+    let firm = at_least(background.firm)?;
+    let dense = background.dense.map(at_least).transpose()?;
+    let head =
+        cut::cut(&coarse_tissue, &firm, dense.as_ref(), &coarse, background.modality, opening_mm, &job.part(0.3, 0.7))?;
     let cut_off = coarse_tissue.and_not(&head).widened_along(blocks).and_not(&head);
     let kept = tissue.clone().and_not(&cut_off.grown(factor, grid.size()));
     let crevice = [0, 1, 2].map(|a| {

@@ -47,6 +47,8 @@ pub(super) struct Background {
     pub(super) tissue: f64,
     /// What most of any tissue exceeds, and a streak in air or a ghost does not.
     pub(super) firm: f64,
+    /// What skin and cartilage do not reach, but plastic and metal do; unknown in MR.
+    pub(super) dense: Option<f64>,
     /// Mean intensity.
     pub(super) mean: f64,
     /// Standard deviation of the noise.
@@ -74,6 +76,7 @@ pub(super) fn measure<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, params: &Para
         modality,
         tissue: 0.0,
         firm: 0.0,
+        dense: None,
         mean: histogram.low(),
         noise: 0.0,
         warnings: Vec::new(),
@@ -86,6 +89,8 @@ pub(super) fn measure<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, params: &Para
         let ct = ct.unwrap_or_else(|| histogram.ct_in_hu());
         background.tissue = 0.5 * (ct.air + ct.soft);
         background.firm = 0.25 * ct.air + 0.75 * ct.soft;
+        // Bare bone is as dense as plastic.
+        background.dense = (!ct.is_mostly_bone).then(|| ct.soft + (0.2 * (ct.soft - ct.air)).max(4.0 * ct.noise));
         (background.mean, background.noise) = (ct.air, ct.noise);
         if ct.is_mostly_bone {
             background.warnings.push("hardly any soft tissue was found: the outline is that of the bone".to_owned());

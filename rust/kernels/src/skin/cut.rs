@@ -2,10 +2,10 @@
 //!
 //! The head is taken from thick to thin: first what a large ball fits into, then, scale by scale, what smaller balls
 //! add to it. A piece that a scale adds stays where it is thick once sealed (a jaw, a nose), or small and firm (an
-//! ear). It goes where it is large and thin (a table's shell, a tube, a ghost's rim) or faint (a streak), and with it
-//! what hangs on nothing else.
+//! ear). It goes where it is large and thin (a table's shell, a tube, a ghost's rim), faint (a streak) or on the vertex,
+//! where a head has nothing that stands out, and with it what hangs on nothing else.
 
-use super::{Modality, seal};
+use super::{Modality, seal, tubes, vertex};
 use crate::bits::Bits;
 use crate::components::{Component, Connectivity, Labelled};
 use crate::fill;
@@ -20,9 +20,12 @@ struct Scale {
     reach_mm: f64,
 }
 
-/// What holds a ball of this radius is the head's core.
-const CORE_MM: f64 = 10.0;
-const SCALES: [Scale; 3] = [
+/// What holds a ball of this radius is the head's core. In MR what lies on the head is welded to it by sealing and may
+/// be as thick as a jaw; in CT a table is, but apart.
+const MR_CORE_MM: f64 = 20.0;
+const CT_CORE_MM: f64 = 10.0;
+const SCALES: [Scale; 4] = [
+    Scale { radius_mm: 10.0, reach_mm: 50.0 },
     Scale { radius_mm: 5.0, reach_mm: 35.0 },
     Scale { radius_mm: 2.5, reach_mm: 35.0 },
     Scale { radius_mm: 0.0, reach_mm: 30.0 },
@@ -35,6 +38,8 @@ const EAR_MM: f64 = 90.0;
 const THICK_MM: f64 = 6.0;
 /// A piece counts as thick, or as firm, where more than this share of it is.
 const MOST: f64 = 0.5;
+/// The outside goes this deep into gaps between the head and what lies on it.
+const GAP_MM: f64 = 15.0;
 /// Gaps this wide in a sheet, where the head rests on it, are sheet too.
 const BRIDGE_MM: f64 = 15.0;
 
@@ -42,32 +47,43 @@ const BRIDGE_MM: f64 = 15.0;
 pub(super) fn cut(
     tissue: &Bits,
     firm: &Bits,
+    dense: Option<&Bits>,
     grid: &Grid,
     modality: Modality,
     opening_mm: f64,
     job: &Job,
 ) -> Result<Bits> {
-    let sealed = seal::sealed(tissue, grid, opening_mm, [0; 3], &job.part(0.0, 0.15))?;
-    let capped = seal::capped(tissue, grid)?;
-    let enclosed = fill::enclosed(&capped, grid, &job.part(0.15, 0.2))?;
-    let whole = capped.or(&enclosed);
+    // In CT that would make a block of a table's plate.
+    let mut body = if modality == Modality::Mr { seal::continued(tissue) } else { tissue.clone() };
+    let mut whole = filled(&body, grid, &job.part(0.0, 0.03))?;
+    if let Some(dense) = dense {
+        let tubes = tubes::tubes(&whole, dense, grid, &job.part(0.03, 0.07))?;
+        if tubes.any() {
+            body = body.and_not(&tubes);
+            whole = filled(&body, grid, &job.part(0.07, 0.1))?;
+        }
+    }
+    let sealed = seal::sealed(&body, grid, opening_mm, [0; 3], &job.part(0.1, 0.2))?;
     // In MR bone is as dark as air, so that the head is whole only once it is sealed. In CT sealing would weld the
     // head to the table, but tells a nose, full of air, from a table.
     let (body, mut head, thick) = match modality {
         Modality::Mr => {
-            let core = opened(&sealed, grid, CORE_MM, &job.part(0.2, 0.3))?;
+            let deep = grid.spacing_mm().map(|s| (GAP_MM / s) as usize);
+            let inside = seal::entered(sealed.not(), &whole, deep).not();
+            let core = opened(&inside, grid, MR_CORE_MM, &job.part(0.2, 0.3))?;
             let head = seal::largest(&core, grid, &job.part(0.3, 0.3))?;
             let body = whole.or(&head);
             let thick = opened(&body, grid, THICK_MM, &job.part(0.3, 0.4))?;
             (body, head, thick)
         }
         _ => {
-            let core = opened(&whole, grid, CORE_MM, &job.part(0.2, 0.3))?;
+            let core = opened(&whole, grid, CT_CORE_MM, &job.part(0.2, 0.3))?;
             let head = seal::largest(&core, grid, &job.part(0.3, 0.3))?;
-            (whole, head, opened(&sealed, grid, THICK_MM, &job.part(0.3, 0.4))?)
+            let thick = opened(&sealed, grid, THICK_MM, &job.part(0.3, 0.4))?;
+            drop(sealed);
+            (whole, head, thick)
         }
     };
-    drop(sealed);
     if !head.any() {
         // Nothing is as thick as a head: no head, or none of a grown-up. Its largest part must do.
         return Ok(seal::largest(&body, grid, &job.part(0.4, 1.0))?.and(tissue));
@@ -75,8 +91,9 @@ pub(super) fn cut(
     // What is filled is as firm as what encloses it.
     let firm = firm.clone().or(&body.clone().and_not(tissue));
     let mut sheets = Bits::empty(body.size());
-    for (i, scale) in SCALES.iter().enumerate() {
-        let job = job.part(0.4 + 0.15 * i as f64, 0.4 + 0.15 * (i + 1) as f64);
+    let core_mm = if modality == Modality::Mr { MR_CORE_MM } else { CT_CORE_MM };
+    for (i, scale) in SCALES.iter().enumerate().filter(|(_, scale)| scale.radius_mm < core_mm) {
+        let job = job.part(0.4 + 0.11 * i as f64, 0.4 + 0.11 * (i + 1) as f64);
         let opened = if scale.radius_mm > 0.0 {
             opened(&body, grid, scale.radius_mm, &job.part(0.0, 0.5))?
         } else {
@@ -91,13 +108,15 @@ pub(super) fn cut(
         let touching = pieces.shared_with(&head.widened());
         let near = pieces.shared_with(&dilated(&head, grid, scale.reach_mm, &job.part(0.6, 0.9))?);
         let next = pieces.shared_with(&dilated(&head, grid, FAINT_REACH_MM, &job.part(0.9, 1.0))?);
+        let on_vertex = vertex::on_vertex(&pieces, &head, grid);
         let ear_like = |i: usize| {
             let piece = &pieces.components[i];
             let within = if firm[i] { near[i] } else { next[i] };
             within == piece.voxels && diagonal_mm(piece, grid) <= EAR_MM
         };
+        let belongs = |i: usize| (thick[i] || ear_like(i)) && !on_vertex[i];
         let large = |i: usize| diagonal_mm(&pieces.components[i], grid) > EAR_MM;
-        let added = pieces.select(|i| touching[i] > 0 && (thick[i] || ear_like(i)));
+        let added = pieces.select(|i| touching[i] > 0 && belongs(i));
         sheets = pieces.select(|i| touching[i] > 0 && !thick[i] && large(i));
         head = head.or(&added);
     }
@@ -108,13 +127,20 @@ pub(super) fn cut(
     Ok(head.and(tissue))
 }
 
-fn diagonal_mm(piece: &Component, grid: &Grid) -> f64 {
+/// The tissue with its outlines closed where the image ends, and what that encloses.
+fn filled(tissue: &Bits, grid: &Grid, job: &Job) -> Result<Bits> {
+    let capped = seal::capped(tissue, grid)?;
+    let enclosed = fill::enclosed(&capped, grid, job)?;
+    Ok(capped.or(&enclosed))
+}
+
+pub(super) fn diagonal_mm(piece: &Component, grid: &Grid) -> f64 {
     let spacing = grid.spacing_mm();
     (0..3).map(|a| ((piece.high[a] + 1 - piece.low[a]) as f64 * spacing[a]).powi(2)).sum::<f64>().sqrt()
 }
 
 /// Where a ball fits, beyond the volume's faces too: the head goes on there.
-fn opened(body: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
+pub(super) fn opened(body: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
     let core = dilated(&body.clone().not(), grid, radius_mm, &job.part(0.0, 0.5))?.not();
     dilated(&core, grid, radius_mm, &job.part(0.5, 1.0))
 }
