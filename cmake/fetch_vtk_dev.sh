@@ -96,4 +96,4 @@ exec "$libc/ld-linux-x86-64.so.2" --library-path "$libc:$dest/lib" "$dest/usr/bi
 EOF
     chmod +x "$dest/bin/$tool"
 done
-"$dest/bin/vtkWrapPython" --version
+"$dest/bin/vtkWrapPython" --version > "$dest/version" # written last: without it the folder is half made

@@ -1,7 +1,11 @@
 """Python and the command line give the same voxels and points, bit for bit."""
 
+import os
+from pathlib import Path
+
 import nibabel
 import numpy as np
+import pytest
 import SkullEffects
 from conftest import add_segmentation, add_volume, of_volume, read
 from vtk.util.numpy_support import vtk_to_numpy
@@ -11,13 +15,25 @@ def mask_of(path):
     return np.asanyarray(nibabel.load(path).dataobj).T != 0
 
 
-def test_skin_threshold_and_surface(scene, drawn, skull, tmp_path):
+def test_on_drawn_scans(scene, drawn, skull, tmp_path):
+    check(scene, drawn, skull, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ct_fullhead_vtk", "mr_t1_rire_thick", "mr_t2_camitk_brain"])
+def test_on_real_scans(scene, name, skull, tmp_path):
+    folder = os.environ.get("SKULL_SCANS")
+    if folder is None:
+        pytest.skip("no real scans beside the checkout")
+    check(scene, Path(folder) / f"{name}.nii.gz", skull, tmp_path)
+
+
+def check(scene, scan, skull, tmp_path):
     skin, bone, stl = tmp_path / "skin.nii.gz", tmp_path / "bone.nii.gz", tmp_path / "skin.ply"
-    skull("skin", drawn, "-o", skin, "-q")
-    skull("threshold", drawn, "--mask", skin, "--method", "otsu", "--min-island-ml", 0.05, "-o", bone, "-q")
+    skull("skin", scan, "-o", skin, "-q")
+    skull("threshold", scan, "--mask", skin, "--method", "otsu", "--min-island-ml", 0.05, "-o", bone, "-q")
     skull("surface", skin, "-o", stl, "--coordinates", "ras", "-q")
 
-    volume = add_volume(scene, *read(drawn))
+    volume = add_volume(scene, *read(scan))
     segmentation = add_segmentation(scene)
     found = SkullEffects.skin(volume, segmentation)
     np.testing.assert_array_equal(of_volume(segmentation, found.segment_id, volume), mask_of(skin))

@@ -1,5 +1,7 @@
 # Fails unless a changed bridge function compiles the C++ that uses it anew, in the same build, and a build without a
 # change compiles nothing. Works on a copy of the sources in FOLDER.
+set(ENV{CARGO_PROFILE_DEV_OPT_LEVEL} 0) # it is never run
+set(ENV{CARGO_PROFILE_DEV_DEBUG} false)
 set(_source "${FOLDER}/source")
 set(_build "${FOLDER}/build")
 file(REMOVE_RECURSE "${_source}" "${_build}")

@@ -5,6 +5,7 @@ mod demo;
 mod gallery;
 mod python;
 mod scans;
+mod slicer;
 mod tally;
 mod test;
 mod workspace;

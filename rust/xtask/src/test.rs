@@ -1,6 +1,7 @@
 //! All tests that this machine can run, in one go.
 
 use crate::python;
+use crate::slicer;
 use crate::tally::Tally;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
@@ -14,7 +15,8 @@ const REQUIREMENTS: &str = "Testing/Python/requirements.txt";
 
 /// Runs every suite, prints a reason for each skip and the counts on the last line.
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
-    let mut tally = rust_tests(workspace)?;
+    let tools = slicer::Tools::set_up(workspace);
+    let mut tally = rust_tests(workspace, tools.as_ref().ok())?;
     match python::environment(workspace, REQUIREMENTS) {
         Err(reason) => tally.skipped.push(format!("Python tests and referee: {reason:#}")),
         Ok(python) => match workspace.skull() {
@@ -25,6 +27,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             Ok(skull) => {
                 tally.add(python_tests(workspace, &python, &skull)?);
                 tally.add(referee(workspace, &python, &skull)?);
+                match &tools {
+                    Err(reason) => tally.skipped.push(format!("bridge under CMake, and Slicer logic: {reason:#}")),
+                    Ok(tools) => tally.add(tools.tests(workspace, &skull)?),
+                }
             }
         },
     }
@@ -32,9 +38,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Unit, integration and documentation tests of the whole workspace.
-fn rust_tests(workspace: &Workspace) -> Result<Tally> {
-    let mut cargo = workspace.cargo("test").args(["--workspace", "--no-fail-fast"]).stdout(Stdio::piped()).spawn()?;
+/// Unit, integration and documentation tests of the whole workspace, and the bridge's in C++ if there are tools for it.
+fn rust_tests(workspace: &Workspace, tools: Option<&slicer::Tools>) -> Result<Tally> {
+    let mut cargo = workspace.cargo("test");
+    if let Some(tools) = tools {
+        tools.offer_cmake(&mut cargo);
+    }
+    let mut cargo = cargo.args(["--workspace", "--no-fail-fast"]).stdout(Stdio::piped()).spawn()?;
     let mut tally = Tally::default();
     for line in BufReader::new(cargo.stdout.take().context("no output")?).split(b'\n') {
         let line = line?;

@@ -47,7 +47,12 @@ impl Workspace {
 
     /// The independent checks and timings that may lie beside the checkout.
     pub(crate) fn referee(&self, script: &str) -> Option<PathBuf> {
-        Some(self.root.join("../shared/referee").join(script)).filter(|script| script.is_file())
+        self.shared("referee").map(|folder| folder.join(script)).filter(|script| script.is_file())
+    }
+
+    /// A folder that may lie beside the checkout.
+    pub(crate) fn shared(&self, name: &str) -> Option<PathBuf> {
+        Some(self.root.join("../shared").join(name)).filter(|folder| folder.is_dir())
     }
 }
 
