@@ -103,6 +103,12 @@ void CheckSegment(vtkMRMLSegmentationNode* segmentation, const std::string& segm
 }
 
 //-----------------------------------------------------------------------------
+bool HasReferenceGeometry(vtkMRMLSegmentationNode* segmentation)
+{
+  return !vtkSlicerSegmentEditorLogic::GetReferenceImageGeometryStringFromSegmentation(segmentation->GetSegmentation()).empty();
+}
+
+//-----------------------------------------------------------------------------
 /// The geometry, without voxels, that the segmentation's segments have in common.
 vtkSmartPointer<vtkOrientedImageData> ReferenceGeometry(vtkMRMLSegmentationNode* segmentation)
 {
@@ -392,13 +398,9 @@ vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::M
   {
     CheckSegment(segmentation, maskSegmentID);
   }
-  if (vtkSlicerSegmentEditorLogic::GetReferenceImageGeometryStringFromSegmentation(segmentation->GetSegmentation()).empty())
-  {
-    segmentation->SetReferenceImageGeometryParameterFromVolumeNode(volume);
-  }
-  const auto reference = ReferenceGeometry(segmentation);
-
   const Placed placed = Place(volume->GetImageData(), volume, segmentation);
+  const bool hasGeometry = HasReferenceGeometry(segmentation);
+  const auto reference = hasGeometry ? ReferenceGeometry(segmentation) : placed.Image;
   vtkSmartPointer<vtkOrientedImageData> image = placed.Image;
   if (operation->GetNeedsWholeVolume())
   {
@@ -428,6 +430,10 @@ vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::M
     operation->Run({ engine, view, mask, SkullEffectsVoxels::WritableMask(result), job });
   });
   witness.Check();
+  if (!hasGeometry)
+  {
+    segmentation->SetReferenceImageGeometryParameterFromVolumeNode(volume);
+  }
   return MaskOn(reference, operation->GetNeedsWholeVolume() ? Place(result, volume, segmentation) : Placed{ result, nullptr });
 }
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import SkullEffects
+import slicer_core as slicer
 import vtk
 from conftest import Editor, add_cube, add_segmentation, add_volume, of_volume
 
@@ -69,6 +70,18 @@ def test_cancel_leaves_no_new_segment_and_no_undo_state(scene, slow, one_thread)
     assert segmentation.GetSegmentation().GetNumberOfSegments() == 1
     assert not editor.logic.CanUndo()
     unchanged(slow)
+
+
+def test_cancel_leaves_a_new_segmentation_without_geometry(scene, slow):
+    segmentation = add_segmentation(scene)
+
+    def stop(fraction):
+        SkullEffects.logic().Cancel()
+
+    with pytest.raises(SkullEffects.Cancelled):
+        SkullEffects.threshold(slow[0], segmentation, lower=100, progress=stop)
+    name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+    assert segmentation.GetSegmentation().GetConversionParameter(name) == ""
 
 
 def test_only_one_at_a_time(slow, one_thread):
