@@ -1,0 +1,45 @@
+#ifndef qSlicerSegmentEditorMaskedThresholdEffect_h
+#define qSlicerSegmentEditorMaskedThresholdEffect_h
+
+#include "qSlicerSegmentEditorSkullEffectsEffect.h"
+
+class qSlicerSegmentEditorMaskedThresholdEffectPrivate;
+
+/// \brief What lies between two intensities, inside a mask.
+///
+/// Parameters: MaskSegmentID, InvertMask, MinimumThreshold, MaximumThreshold, Method (NONE or a method's name), Side
+/// (HIGH, LOW), MinimumDepthMm, MaximumDepthMm (0 is no limit), BiasSigmaMm, MinimumIslandMl, MaximumHoleMl.
+class Q_SLICER_SKULLEFFECTS_EFFECTS_EXPORT qSlicerSegmentEditorMaskedThresholdEffect : public qSlicerSegmentEditorSkullEffectsEffect
+{
+  Q_OBJECT
+
+public:
+  typedef qSlicerSegmentEditorSkullEffectsEffect Superclass;
+  explicit qSlicerSegmentEditorMaskedThresholdEffect(QObject* parent = nullptr);
+  ~qSlicerSegmentEditorMaskedThresholdEffect() override;
+
+  QIcon icon() override;
+  Q_INVOKABLE const QString helpText() const override;
+  qSlicerSegmentEditorAbstractEffect* clone() override;
+  void setupOptionsFrame() override;
+  void activate() override;
+  void deactivate() override;
+  void sourceVolumeNodeChanged() override;
+
+  /// Sets the bounds to those that the chosen method finds among the voxels of the mask.
+  Q_INVOKABLE bool findBounds();
+
+protected slots:
+  void onFindClicked();
+  void onPreviewTimer();
+
+protected:
+  vtkSmartPointer<vtkSkullEffectsOperation> createOperation() override;
+
+private:
+  QScopedPointer<qSlicerSegmentEditorMaskedThresholdEffectPrivate> d_ptr;
+  Q_DECLARE_PRIVATE(qSlicerSegmentEditorMaskedThresholdEffect);
+  Q_DISABLE_COPY(qSlicerSegmentEditorMaskedThresholdEffect);
+};
+
+#endif

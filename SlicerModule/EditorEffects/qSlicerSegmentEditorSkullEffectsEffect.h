@@ -1,0 +1,93 @@
+#ifndef qSlicerSegmentEditorSkullEffectsEffect_h
+#define qSlicerSegmentEditorSkullEffectsEffect_h
+
+#include "qSlicerSkullEffectsEditorEffectsExport.h"
+
+// Segmentations includes
+#include <qSlicerSegmentEditorAbstractEffect.h>
+
+// VTK includes
+#include <vtkSmartPointer.h>
+
+// Qt includes
+#include <QStringList>
+
+class qSlicerSegmentEditorSkullEffectsEffectPrivate;
+class vtkSkullEffectsOperation;
+
+/// \brief What the effects of SkullEffects have in common: options, Apply with progress and Cancel, undo, messages.
+///
+/// A subclass adds its options in setupOptionsFrame(), each a parameter of the segment editor's node, and makes an
+/// operation of them. For scripts: setOption(), apply(), lastError().
+class Q_SLICER_SKULLEFFECTS_EFFECTS_EXPORT qSlicerSegmentEditorSkullEffectsEffect : public qSlicerSegmentEditorAbstractEffect
+{
+  Q_OBJECT
+
+public:
+  typedef qSlicerSegmentEditorAbstractEffect Superclass;
+  explicit qSlicerSegmentEditorSkullEffectsEffect(QObject* parent = nullptr);
+  ~qSlicerSegmentEditorSkullEffectsEffect() override;
+
+  void setMRMLDefaults() override;
+  void deactivate() override;
+
+  /// Sets the selected segment, or a new one where none is selected, to the effect's result.
+  /// \return Whether that succeeded; lastError() says why it did not.
+  Q_INVOKABLE bool apply();
+
+  /// Ends apply() soon. The segmentation stays as it was.
+  Q_INVOKABLE void cancel();
+
+  /// Why the last apply() did not succeed, and what to do; empty where it did or was cancelled.
+  Q_INVOKABLE QString lastError() const;
+
+  /// What the user should know about the last result.
+  Q_INVOKABLE QStringList lastWarnings() const;
+
+  /// Names of the effect's parameters.
+  Q_INVOKABLE QStringList optionNames() const;
+
+  /// Sets a parameter by name; fails, unlike setParameter(), where there is none of this name.
+  Q_INVOKABLE bool setOption(const QString& name, const QString& value);
+
+public slots:
+  void updateGUIFromMRML() override;
+  void updateMRMLFromGUI() override;
+  /// Applies, or cancels what runs, and shows an error to the user.
+  void onApplyClicked();
+
+protected:
+  /// The operation that the parameters describe.
+  virtual vtkSmartPointer<vtkSkullEffectsOperation> createOperation() = 0;
+
+  ///@{
+  /// Adds an option: a parameter of this name, and the widget that shows it.
+  void addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm);
+  void addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl);
+  void addIntensity(const QString& name, const QString& label, const QString& toolTip, double defaultValue);
+  void addCheckBox(const QString& name, const QString& label, const QString& toolTip, bool defaultValue);
+  /// \param values What the parameter can be; the first is the default.
+  /// \param texts How the values are shown.
+  void addChoice(const QString& name, const QString& label, const QString& toolTip, const QStringList& values, const QStringList& texts);
+  /// One of the segmentation's segments, or none.
+  void addSegment(const QString& name, const QString& label, const QString& toolTip);
+  ///@}
+
+  /// Adds Apply, the progress bar and the message, below all options.
+  void addApply();
+
+  /// The parameter as a number; the default where it is not one, as while a scene closes.
+  double number(const QString& name, double defaultValue);
+
+  /// Computes the operation in the segmentation's geometry and shows progress; nothing is written.
+  bool compute(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
+
+private:
+  void onProgress();
+
+  QScopedPointer<qSlicerSegmentEditorSkullEffectsEffectPrivate> d_ptr;
+  Q_DECLARE_PRIVATE(qSlicerSegmentEditorSkullEffectsEffect);
+  Q_DISABLE_COPY(qSlicerSegmentEditorSkullEffectsEffect);
+};
+
+#endif
