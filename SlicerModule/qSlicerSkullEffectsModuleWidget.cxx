@@ -2,6 +2,7 @@
 
 // Slicer includes
 #include <qSlicerCoreApplication.h>
+#include <vtkSlicerConfigure.h> // For Slicer_USE_PYTHONQT
 #ifdef Slicer_USE_PYTHONQT
 #include <qSlicerCorePythonManager.h>
 #endif
