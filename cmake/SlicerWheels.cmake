@@ -1,5 +1,6 @@
 # Builds the module's logic without Slicer, against the libraries of the Python packages vtk, slicer-core and
-# slicer-core-sdk: SlicerMacroBuildModuleLogic with the same arguments as Slicer's own.
+# slicer-core-sdk: SlicerMacroBuildModuleLogic and slicerMacroConfigureModuleCxxTestDriver with the same arguments as
+# Slicer's own.
 #
 # SkullEffects_WHEELS_PYTHON is the interpreter that has the packages. They hold no VTK headers and wrapping tools; those
 # are below SkullEffects_VTK_DEV, where fetch_vtk_dev.sh puts them. The Python package is made in <build>/python.
@@ -96,4 +97,31 @@ macro(SlicerMacroBuildModuleLogic)
     LIBRARY_OUTPUT_DIRECTORY "${SkullEffects_WHEELS_PACKAGE_DIR}"
     BUILD_RPATH "$ORIGIN;${_wheel_lib_dirs}"
     INSTALL_RPATH "$ORIGIN;$ORIGIN/../slicer_core;$ORIGIN/../slicer_core/third_party.libs;$ORIGIN/../vtkmodules")
+endmacro()
+
+# The libraries of slicer-core leave it to an interpreter to bring CPython's symbols, so a test is a library that Python
+# loads and calls.
+macro(slicerMacroConfigureModuleCxxTestDriver)
+  cmake_parse_arguments(_driver "WITH_VTK_DEBUG_LEAKS_CHECK;WITH_VTK_ERROR_OUTPUT_CHECK" "NAME" "SOURCES;TARGET_LIBRARIES" ${ARGN})
+  set(_driver_target ${_driver_NAME}CxxTests)
+  set(_entries)
+  foreach(_source IN LISTS _driver_SOURCES)
+    get_filename_component(_test "${_source}" NAME_WE)
+    set(_entry "${CMAKE_CURRENT_BINARY_DIR}/${_test}Entry.cxx")
+    file(CONFIGURE OUTPUT "${_entry}" @ONLY CONTENT
+      "int @_test@(int, char*[]);\nextern \"C\" int run_@_test@()\n{\n  return @_test@(0, nullptr);\n}\n")
+    list(APPEND _entries "${_entry}")
+  endforeach()
+  add_library(${_driver_target} MODULE ${_driver_SOURCES} ${_entries})
+  target_link_libraries(${_driver_target} PRIVATE ${_driver_TARGET_LIBRARIES})
+  set_target_properties(${_driver_target} PROPERTIES
+    BUILD_RPATH "${SkullEffects_WHEELS_PACKAGE_DIR};${_wheel_lib_dirs}")
+  add_dependencies(SkullEffectsPython ${_driver_target})
+endmacro()
+
+macro(simple_test _test)
+  add_test(NAME ${_test}
+    COMMAND "${CMAKE_COMMAND}" -E env "PYTHONPATH=${CMAKE_BINARY_DIR}/python" "${Python3_EXECUTABLE}" -c
+      "import ctypes, sys, SkullEffects; sys.exit(ctypes.CDLL(sys.argv[1])['run_' + sys.argv[2]]())"
+      "$<TARGET_FILE:${_driver_target}>" ${_test})
 endmacro()

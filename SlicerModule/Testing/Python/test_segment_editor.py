@@ -99,3 +99,14 @@ def test_status_changes_with_the_first_edit(edited):
     assert logic.GetSegmentStatus(segment) == logic.NotStarted
     bright(edited)
     assert logic.GetSegmentStatus(segment) == logic.InProgress
+
+
+def test_no_segment_selected_is_said_and_changes_nothing(edited):
+    volume, segmentation, editor, mask, target, where = edited
+    operation = SkullEffects.vtkSkullEffectsThreshold()
+    for nothing in ("", "gone"):
+        editor.logic.SetCurrentSegmentID(nothing)
+        assert not SkullEffects.logic().Apply(operation, editor.logic)
+        assert "segment" in SkullEffects.logic().GetErrorMessage()
+    assert not editor.logic.CanUndo()
+    np.testing.assert_array_equal(of_volume(segmentation, mask, volume), where)

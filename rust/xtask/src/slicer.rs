@@ -80,7 +80,7 @@ impl Tools {
         let status = ctest
             .arg("--test-dir")
             .arg(&self.build)
-            .args(["--output-on-failure", "--tests-regex", "bridge", "--no-tests=error", "--output-junit"])
+            .args(["--output-on-failure", "--tests-regex", "bridge|Logic", "--no-tests=error", "--output-junit"])
             .arg(&report)
             .status()?;
         let report = fs::read_to_string(&report).context("ctest left no report")?;
