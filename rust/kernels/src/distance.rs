@@ -5,7 +5,7 @@
 //! 2012, <https://doi.org/10.4086/toc.2012.v008a019>).
 
 use crate::{Grid, Job, Result};
-use ndarray::{ArrayRef3, ArrayViewMut2, Axis, s};
+use ndarray::{ArrayRef3, ArrayView1, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Columns taken through the cache at a time.
@@ -35,8 +35,8 @@ pub fn distance_mm(mask: &ArrayRef3<u8>, grid: &Grid, out: &mut ArrayRef3<f32>, 
     let [sx, sy, sz] = grid.spacing_mm();
     let steps = job.part(0.0, 0.6).steps(grid.size()[2]);
     (out.axis_iter_mut(Axis(0)), mask.axis_iter(Axis(0))).into_par_iter().try_for_each(|(mut out, mask)| {
-        for (mut out, mask) in out.outer_iter_mut().zip(mask.outer_iter()) {
-            square_along_row(mask.iter().map(|&v| v != 0), &mut out, sx as f32);
+        for (out, mask) in out.outer_iter_mut().zip(mask.outer_iter()) {
+            square_along_row(mask, out, sx as f32);
         }
         envelope_columns(&mut out, sy, |square| square);
         steps.step()
@@ -49,17 +49,21 @@ pub fn distance_mm(mask: &ArrayRef3<u8>, grid: &Grid, out: &mut ArrayRef3<f32>, 
 }
 
 /// Squared distance to the nearest set voxel of the same row.
-fn square_along_row(set: impl Iterator<Item = bool>, out: &mut ndarray::ArrayViewMut1<'_, f32>, spacing: f32) {
-    let mut since = f32::INFINITY;
-    for (out, set) in out.iter_mut().zip(set) {
-        since = if set { 0.0 } else { since + 1.0 };
-        *out = since;
-    }
-    let mut until = f32::INFINITY;
-    for out in out.iter_mut().rev() {
-        until = if *out == 0.0 { 0.0 } else { until + 1.0 };
-        let mm = out.min(until) * spacing;
-        *out = mm * mm;
+fn square_along_row(mask: ArrayView1<'_, u8>, mut out: ArrayViewMut1<'_, f32>, spacing: f32) {
+    let ahead = |at: usize, set: bool| mask.slice(s![at..]).iter().position(|&v| (v != 0) == set).map(|n| at + n);
+    let mut start = 0;
+    while start < mask.len() {
+        let first = ahead(start, false).unwrap_or(mask.len());
+        out.slice_mut(s![start..first]).fill(0.0);
+        let end = ahead(first, true).unwrap_or(mask.len());
+        let (before, after) = (first > 0, end < mask.len());
+        let since = |i: usize| if before { (i + 1) as f32 } else { f32::INFINITY };
+        let until = |i: usize| if after { (end - first - i) as f32 } else { f32::INFINITY };
+        for (i, out) in out.slice_mut(s![first..end]).iter_mut().enumerate() {
+            let mm = since(i).min(until(i)) * spacing;
+            *out = mm * mm;
+        }
+        start = end;
     }
 }
 
@@ -89,54 +93,66 @@ fn envelope_columns(plane: &mut ArrayViewMut2<'_, f32>, spacing: f64, finish: im
 
 /// Scratch for the lower envelope of one column.
 struct Envelope {
-    /// Square of the spacing, and half its inverse.
+    /// Square of the spacing.
     square: f64,
-    half_inverse: f64,
+    /// For parabolas n voxels apart, how far a difference in height moves the place where they cross.
+    shift: Vec<f64>,
     /// The parabolas of the envelope: apex position, apex height, and from where on each is the lowest.
-    apex: Vec<(f64, f64)>,
+    apex: Vec<(usize, f64)>,
     from: Vec<f64>,
 }
 
 impl Envelope {
     fn new(rows: usize, spacing: f64) -> Self {
         let square = spacing * spacing;
-        Self { square, half_inverse: 0.5 / square, apex: Vec::with_capacity(rows), from: Vec::with_capacity(rows) }
+        let shift = (0..=rows).map(|n| 0.5 / (square * n as f64)).collect();
+        Self { square, shift, apex: Vec::with_capacity(rows), from: Vec::with_capacity(rows) }
     }
 
     fn lower(&mut self, column: &mut [f32]) {
-        // Wholly inside the mask, or wholly without it: nothing to do.
-        if column.iter().all(|&v| v == 0.0) || column.iter().all(|&v| v == f32::INFINITY) {
-            return;
+        // Where the distance is 0 it stays so, and no parabola reaches beyond.
+        let mut start = 0;
+        while let Some(first) = column[start..].iter().position(|&v| v != 0.0).map(|n| start + n) {
+            let end = column[first..].iter().position(|&v| v == 0.0).map_or(column.len(), |n| first + n);
+            self.lower_run(column, first, end);
+            start = end;
         }
+    }
+
+    /// Lowers the voxels from `first` to before `end`, which zeros bound but at the column's ends.
+    fn lower_run(&mut self, column: &mut [f32], first: usize, end: usize) {
         self.apex.clear();
         self.from.clear();
-        for (i, &height) in column.iter().enumerate() {
-            if height == f32::INFINITY {
-                continue;
+        for (i, &height) in column.iter().enumerate().take(end + 1).skip(first.saturating_sub(1)) {
+            if height < f32::INFINITY {
+                self.add(i, f64::from(height));
             }
-            let (at, height) = (i as f64, f64::from(height));
-            let mut start = f64::NEG_INFINITY;
-            while let Some(&(last_at, last_height)) = self.apex.last() {
-                let cross = 0.5 * (at + last_at) + (height - last_height) * self.half_inverse / (at - last_at);
-                if cross > *self.from.last().expect("one for each apex") {
-                    start = cross;
-                    break;
-                }
-                self.apex.pop();
-                self.from.pop();
-            }
-            self.apex.push((at, height));
-            self.from.push(start);
         }
-        let mut lowest = 0;
-        for (i, out) in column.iter_mut().enumerate() {
-            let at = i as f64;
-            while lowest + 1 < self.from.len() && self.from[lowest + 1] < at {
-                lowest += 1;
+        let ends = self.from.iter().skip(1).map(|&from| (from.floor() + 1.0) as usize).chain([end]);
+        let mut next = first;
+        for (&(apex, height), until) in self.apex.iter().zip(ends) {
+            for (i, out) in column.iter_mut().enumerate().take(until.min(end)).skip(next) {
+                let apart = i as f64 - apex as f64;
+                *out = (apart * apart * self.square + height) as f32;
             }
-            let (apex, height) = self.apex[lowest];
-            *out = ((at - apex) * (at - apex) * self.square + height) as f32;
+            next = next.max(until);
         }
+    }
+
+    /// Adds a parabola to the right of the envelope's.
+    fn add(&mut self, at: usize, height: f64) {
+        let mut start = f64::NEG_INFINITY;
+        while let (Some(&(last_at, last_height)), Some(&from)) = (self.apex.last(), self.from.last()) {
+            let cross = 0.5 * (at + last_at) as f64 + (height - last_height) * self.shift[at - last_at];
+            if cross > from {
+                start = cross;
+                break;
+            }
+            self.apex.pop();
+            self.from.pop();
+        }
+        self.apex.push((at, height));
+        self.from.push(start);
     }
 }
 

@@ -126,16 +126,16 @@ pub(crate) fn swept(mask: &Bits, grid: &Grid, radius_mm: f64, box_mm: [f64; 3], 
     let last = last_word(nx);
     let steps = job.part(0.3, 1.0).steps(nz);
     out.slices_mut().enumerate().try_for_each_init(
-        || (vec![0.0_f32; nx * ny], vec![0.0_f32; nx]),
+        || (Plane::new(nx, ny), vec![0.0_f32; nx]),
         |(plane, row), (z, words)| {
             let slice = z * nx * ny..(z + 1) * nx * ny;
             let reached = match &slices_apart {
-                SlicesApart::Bytes(n) => squares(&n[slice], &squares_z, far as u8, plane),
-                SlicesApart::Words(n) => squares(&n[slice], &squares_z, far as u16, plane),
+                SlicesApart::Bytes(n) => plane.look_up(&n[slice], &squares_z, far as u8),
+                SlicesApart::Words(n) => plane.look_up(&n[slice], &squares_z, far as u16),
             };
             if reached {
                 for (y, words) in words.chunks_mut(per_row).enumerate() {
-                    lowest_over_rows(plane, nx, ny, y, &squares_y, row);
+                    plane.lowest_over_rows(y, &squares_y, limit as f32, row);
                     spread_along_row(row, limit as f32, spacing[0] as f32, box_mm[0] as f32, words);
                     words[per_row - 1] &= last;
                 }
@@ -187,51 +187,94 @@ fn slices_apart<N: Count>(mask: &Bits, far: N, job: &Job) -> Result<Vec<N>> {
     Ok(apart)
 }
 
-/// Looks up the squares of one slice's distances; false where nothing is in reach.
-fn squares<N: Count>(apart: &[N], squares_z: &[f32], far: N, plane: &mut [f32]) -> bool {
-    let nearest = apart.iter().copied().fold(far, N::min);
-    if nearest < far {
-        plane.iter_mut().zip(apart).for_each(|(square, &n)| *square = squares_z[n.into()]);
-    }
-    nearest < far
+/// One slice's squared distances across slices, with the lowest of each block of a row.
+struct Plane {
+    nx: usize,
+    squares: Vec<f32>,
+    lowest: Vec<f32>,
 }
 
-/// The lowest squared distance over the rows around row `y`, each raised by its own distance from it.
-fn lowest_over_rows(plane: &[f32], nx: usize, ny: usize, y: usize, squares_y: &[f32], lowest: &mut [f32]) {
-    const BLOCK: usize = 64;
-    for first in (0..nx).step_by(BLOCK) {
-        let columns = first..(first + BLOCK).min(nx);
-        let block = &mut lowest[columns.clone()];
-        block.copy_from_slice(&plane[y * nx..][columns.clone()]);
-        for (dy, &square) in squares_y.iter().enumerate().skip(1) {
-            // Nothing farther can be lower than what is there already.
-            if block.iter().fold(0.0_f32, |high, &v| high.max(v)) <= square {
-                break;
+/// Voxels of a row that are looked at together.
+const BLOCK: usize = 64;
+
+impl Plane {
+    fn new(nx: usize, ny: usize) -> Self {
+        Self { nx, squares: vec![0.0; nx * ny], lowest: vec![0.0; nx.div_ceil(BLOCK) * ny] }
+    }
+
+    /// Looks up the squares of a slice's distances; false where nothing is in reach.
+    fn look_up<N: Count>(&mut self, apart: &[N], squares_z: &[f32], far: N) -> bool {
+        let nearest = apart.iter().copied().fold(far, N::min);
+        if nearest == far {
+            return false;
+        }
+        let rows = self.squares.chunks_mut(self.nx).zip(apart.chunks(self.nx));
+        for ((squares, apart), lowest) in rows.zip(self.lowest.chunks_mut(self.nx.div_ceil(BLOCK))) {
+            squares.iter_mut().zip(apart).for_each(|(square, &n)| *square = squares_z[n.into()]);
+            for (lowest, block) in lowest.iter_mut().zip(squares.chunks(BLOCK)) {
+                *lowest = block.iter().copied().fold(f32::INFINITY, lower);
             }
-            for row in [y.checked_sub(dy), Some(y + dy).filter(|&row| row < ny)].into_iter().flatten() {
-                let row = &plane[row * nx..][columns.clone()];
-                block.iter_mut().zip(row).for_each(|(low, &v)| *low = low.min(v + square));
+        }
+        true
+    }
+
+    /// The lowest squared distance over the rows around row `y`, each raised by its own distance from it. What is
+    /// above the limit may be higher than it should.
+    fn lowest_over_rows(&self, y: usize, squares_y: &[f32], limit: f32, lowest: &mut [f32]) {
+        let (per_row, ny) = (self.nx.div_ceil(BLOCK), self.squares.len() / self.nx);
+        lowest.copy_from_slice(&self.squares[y * self.nx..][..self.nx]);
+        for (b, block) in lowest.chunks_mut(BLOCK).enumerate() {
+            // Nothing higher can lower what is there already.
+            let mut highest = block.iter().copied().fold(0.0, higher);
+            for (dy, &square) in squares_y.iter().enumerate().skip(1) {
+                if highest <= square {
+                    break;
+                }
+                let mut lowered = false;
+                for row in [y.checked_sub(dy), Some(y + dy).filter(|&row| row < ny)].into_iter().flatten() {
+                    let least = self.lowest[row * per_row + b] + square;
+                    if least < highest && least <= limit {
+                        let row = &self.squares[row * self.nx + b * BLOCK..][..block.len()];
+                        block.iter_mut().zip(row).for_each(|(low, &v)| *low = lower(*low, v + square));
+                        lowered = true;
+                    }
+                }
+                if lowered {
+                    highest = block.iter().copied().fold(0.0, higher);
+                }
             }
         }
     }
+}
+
+/// The lower of two numbers, without the care for NaN that keeps `f32::min` from being one instruction.
+fn lower(a: f32, b: f32) -> f32 {
+    if b < a { b } else { a }
+}
+
+fn higher(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// Sets the voxels of a row within the radius of any of its voxels, given their squared distances across the row.
 fn spread_along_row(across: &[f32], limit: f32, spacing: f32, box_mm: f32, words: &mut [u64]) {
     let (inverse, extra) = (1.0 / (spacing * spacing), box_mm / spacing);
-    // The stretch set last: most voxels lie inside it.
+    let reach = |square: f32| (((limit - square) * inverse).sqrt() + extra) as usize;
+    let farthest = reach(0.0);
+    // Stretches that meet are set at once.
     let (mut from, mut to) = (0, 0);
     for (x, &square) in across.iter().enumerate() {
         if square <= limit {
-            let half = (((limit - square) * inverse).sqrt() + extra) as usize;
+            let half = if square == 0.0 { farthest } else { reach(square) };
             let (start, end) = (x.saturating_sub(half), (x + half + 1).min(across.len()));
-            if start < from || end > to {
-                set_range(words, start, end);
-                from = if start <= to { from.min(start) } else { start };
-                to = to.max(end);
+            if start > to {
+                set_range(words, from, to);
+                from = start;
             }
+            (from, to) = (from.min(start), to.max(end));
         }
     }
+    set_range(words, from, to);
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! ear). It goes where it is large and thin (a table's shell, a tube, a ghost's rim), faint (a streak) or on the vertex,
 //! where a head has nothing that stands out, and with it what hangs on nothing else.
 
-use super::{Modality, seal, tubes, vertex};
+use super::{Modality, coarser, seal, tubes, vertex};
 use crate::bits::Bits;
 use crate::components::{Component, Connectivity, Labelled};
 use crate::fill;
@@ -40,6 +40,8 @@ const THICK_MM: f64 = 6.0;
 const MOST: f64 = 0.5;
 /// The outside goes this deep into gaps between the head and what lies on it.
 const GAP_MM: f64 = 15.0;
+/// A distance is made of at least this many blocks.
+const BLOCKS: f64 = 8.0;
 /// Gaps this wide in a sheet, where the head rests on it, are sheet too.
 const BRIDGE_MM: f64 = 15.0;
 
@@ -106,8 +108,8 @@ pub(super) fn cut(
         };
         let (thick, firm) = (most(&thick), most(&firm));
         let touching = pieces.shared_with(&head.widened());
-        let near = pieces.shared_with(&dilated(&head, grid, scale.reach_mm, &job.part(0.6, 0.9))?);
-        let next = pieces.shared_with(&dilated(&head, grid, FAINT_REACH_MM, &job.part(0.9, 1.0))?);
+        let near = pieces.shared_with(&within(&head, grid, scale.reach_mm, &job.part(0.6, 0.8))?);
+        let next = pieces.shared_with(&within(&head, grid, FAINT_REACH_MM, &job.part(0.8, 1.0))?);
         let on_vertex = vertex::on_vertex(&pieces, &head, grid);
         let ear_like = |i: usize| {
             let piece = &pieces.components[i];
@@ -140,7 +142,25 @@ pub(super) fn diagonal_mm(piece: &Component, grid: &Grid) -> f64 {
 }
 
 /// Where a ball fits, beyond the volume's faces too: the head goes on there.
+///
+/// A large ball is rolled through blocks of voxels; what it then misses is no thicker than a block, and is added.
 pub(super) fn opened(body: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
-    let core = dilated(&body.clone().not(), grid, radius_mm, &job.part(0.0, 0.5))?.not();
-    dilated(&core, grid, radius_mm, &job.part(0.5, 1.0))
+    let factor = fit_blocks(grid, radius_mm);
+    let coarse = coarser(grid, factor)?;
+    let core = dilated(&body.shrunk(factor).not(), &coarse, radius_mm, &job.part(0.0, 0.5))?.not();
+    let opened = dilated(&core, &coarse, radius_mm, &job.part(0.5, 1.0))?;
+    let blocks = factor.map(|n| n > 1);
+    Ok(opened.widened_along(blocks).grown(factor, grid.size()).and(body))
+}
+
+/// What lies within a distance of the head, to the block.
+fn within(head: &Bits, grid: &Grid, reach_mm: f64, job: &Job) -> Result<Bits> {
+    let factor = fit_blocks(grid, reach_mm);
+    let near = dilated(&head.shrunk(factor), &coarser(grid, factor)?, reach_mm, job)?;
+    Ok(near.grown(factor, grid.size()))
+}
+
+/// How many voxels along each axis make a block that is small beside a distance.
+fn fit_blocks(grid: &Grid, distance_mm: f64) -> [usize; 3] {
+    grid.spacing_mm().map(|s| (distance_mm / (BLOCKS * s)).max(1.0) as usize)
 }
