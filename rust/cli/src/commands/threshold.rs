@@ -58,16 +58,9 @@ pub struct ThresholdArgs {
     /// renyi-entropy, shanbhag, triangle, yen.
     #[arg(long, value_name = "NAME", value_parser = method)]
     method: Option<Method>,
-    /// Which side of the bound that --method finds is selected.
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        requires = "method",
-        hide_possible_values = true,
-        value_name = "low|high"
-    )]
-    side: Side,
+    /// Which side of the bound that --method finds is selected: high, or low with the preset.
+    #[arg(long, value_enum, requires = "method", hide_possible_values = true, value_name = "low|high")]
+    side: Option<Side>,
     /// Bins of the histogram in which --method looks.
     #[arg(long, value_name = "N")]
     bins: Option<usize>,
@@ -91,12 +84,11 @@ pub struct ThresholdArgs {
     preset: Option<Preset>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Side {
     /// What is darker.
     Low,
     /// What is brighter.
-    #[default]
     High,
 }
 
@@ -112,7 +104,8 @@ impl ThresholdArgs {
             None => Params::default(),
         };
         if let Some(method) = self.method {
-            let (found, other) = match self.side {
+            let usual = if self.preset == Some(Preset::MrSkull) { Side::Low } else { Side::High };
+            let (found, other) = match self.side.unwrap_or(usual) {
                 Side::Low => (&mut params.upper, &mut params.lower),
                 Side::High => (&mut params.lower, &mut params.upper),
             };

@@ -89,6 +89,11 @@ fn a_preset_can_be_changed_in_part_and_its_caveat_is_told() {
     desk.skull(&[&arguments[..], &["--upper", "20", "--bias-sigma", "0"]].concat()).success();
     assert_eq!(desk.mask("out.nii").iter().filter(|&&v| v == 1).count(), 0);
     assert_eq!(desk.json("out.json")["parameters"]["upper"], 20.0);
+
+    // A method finds the preset's bound, not the other one.
+    desk.skull(&[&arguments[..], &["--method", "li"]].concat()).success();
+    assert_eq!(desk.mask("out.nii"), shell);
+    assert_eq!(desk.json("out.json")["result"]["upper_method"], "Li");
 }
 
 #[test]
