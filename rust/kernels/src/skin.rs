@@ -121,7 +121,7 @@ pub fn skin<T: Voxel>(
     let firm = at_least(background.firm)?;
     let dense = background.dense.map(at_least).transpose()?;
     let head =
-        cut::cut(&coarse_tissue, &firm, dense.as_ref(), &coarse, background.modality, opening_mm, &job.part(0.3, 0.7))?;
+        cut::cut(&coarse_tissue, firm, dense.as_ref(), &coarse, background.modality, opening_mm, &job.part(0.3, 0.7))?;
     let cut_off = coarse_tissue.and_not(&head).widened_along(blocks).and_not(&head);
     let kept = tissue.clone().and_not(&cut_off.grown(factor, grid.size()));
     let crevice = [0, 1, 2].map(|a| {

@@ -48,7 +48,7 @@ const BRIDGE_MM: f64 = 15.0;
 /// The part of `tissue` that belongs to the head.
 pub(super) fn cut(
     tissue: &Bits,
-    firm: &Bits,
+    firm: Bits,
     dense: Option<&Bits>,
     grid: &Grid,
     modality: Modality,
@@ -66,6 +66,7 @@ pub(super) fn cut(
         }
     }
     let sealed = seal::sealed(&body, grid, opening_mm, [0; 3], &job.part(0.1, 0.2))?;
+    drop(body);
     // In MR bone is as dark as air, so that the head is whole only once it is sealed. In CT sealing would weld the
     // head to the table, but tells a nose, full of air, from a table.
     let (body, mut head, thick) = match modality {
@@ -91,7 +92,7 @@ pub(super) fn cut(
         return Ok(seal::largest(&body, grid, &job.part(0.4, 1.0))?.and(tissue));
     }
     // What is filled is as firm as what encloses it.
-    let firm = firm.clone().or(&body.clone().and_not(tissue));
+    let firm = firm.or(&body.clone().and_not(tissue));
     let mut sheets = Bits::empty(body.size());
     let core_mm = if modality == Modality::Mr { MR_CORE_MM } else { CT_CORE_MM };
     for (i, scale) in SCALES.iter().enumerate().filter(|(_, scale)| scale.radius_mm < core_mm) {
