@@ -9,11 +9,15 @@ use skull_kernels::auto_threshold::{Method, auto_threshold};
 use skull_kernels::components::Connectivity;
 use skull_kernels::histogram::histogram;
 use skull_kernels::threshold::Bound;
-use skull_kernels::{Grid, Job, Voxel, components, distance, fill, gaussian, morphology, skin, surface, threshold};
+use skull_kernels::{
+    Grid, Job, Voxel, components, distance, fill, gaussian, morphology, skin, surface, thin_bone, threshold,
+};
 use std::path::Path;
 
 /// Radius of the closing, as the peers'.
 const RADIUS_MM: f64 = 8.0;
+/// Bone from which thin bone starts.
+const BONE_HU: f64 = 300.0;
 /// Bins of the Otsu threshold that makes the mask.
 const BINS: usize = 256;
 
@@ -38,6 +42,8 @@ pub(crate) enum Operation {
     Surface,
     /// The solid head, from start to finish.
     Skin,
+    /// Thin bone, from calibration to openings, from bone at 300 HU.
+    ThinBone,
 }
 
 /// What is in memory before the clock starts.
@@ -116,6 +122,16 @@ impl Operation {
                 let params = skin::Params::default();
                 Box::new(move || {
                     with_voxels!(image, image => skin::skin(image, grid, &params, &mut Array3::zeros(shape), &job)?);
+                    Ok(())
+                })
+            }
+            Self::ThinBone => {
+                let base = with_voxels!(image, image => image.mapv(|v| u8::from(v.to_f64() >= BONE_HU)));
+                let params = thin_bone::Params::default();
+                Box::new(move || {
+                    let mut added = Array3::zeros(shape);
+                    let outputs = thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+                    with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, &job)?);
                     Ok(())
                 })
             }

@@ -1,6 +1,6 @@
 //! What can be asked of the program `skull`.
 
-use crate::commands::{info, run, sample, skin, surface, threshold};
+use crate::commands::{info, run, sample, skin, surface, thin_bone, threshold};
 use crate::volume_io::{NiftiFile, Volume};
 use anyhow::{Context, Result};
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -33,6 +33,7 @@ Exit codes: 0 done, 1 failed (the reason is on stderr, no output was written), 2
 pub enum Command {
     Info(info::Info),
     Skin(skin::Skin),
+    ThinBone(thin_bone::ThinBone),
     Threshold(threshold::Threshold),
     Surface(surface::Surface),
     Run(run::Run),
@@ -48,6 +49,7 @@ impl Command {
         match self {
             Self::Info(command) => command.run(),
             Self::Skin(command) => command.run(),
+            Self::ThinBone(command) => command.run(),
             Self::Threshold(command) => command.run(),
             Self::Surface(command) => command.run(),
             Self::Run(command) => command.run(),

@@ -135,6 +135,15 @@ impl Grid {
             .expect("three axes")
     }
 
+    /// The grid of the voxels from `low` up to, not including, `high` (x, y, z).
+    ///
+    /// # Errors
+    /// [`Error::GridSize`] where there are none.
+    pub fn part(&self, low: [usize; 3], high: [usize; 3]) -> Result<Self> {
+        let size = [0, 1, 2].map(|a| high[a].min(self.size[a]).saturating_sub(low[a]));
+        Self::new(size, self.spacing_mm, self.axes, self.ras_mm(low.map(|i| i as f64)))
+    }
+
     /// Volume of a voxel.
     #[must_use]
     pub fn voxel_mm3(&self) -> f64 {
@@ -191,6 +200,17 @@ mod tests {
         for (got, want) in back.into_iter().zip([3.0, 4.5, 7.25]) {
             assert!((got - want).abs() < 1e-9, "{back:?}");
         }
+    }
+
+    #[test]
+    fn a_part_lies_where_its_voxels_do() {
+        let grid =
+            Grid::from_affine([10, 11, 12], [[-0.9, 0.1, 0.0, 80.0], [0.1, 0.9, 0.3, -90.0], [0.0, -0.2, 1.5, 12.0]]);
+        let part = grid.as_ref().unwrap().part([2, 3, 4], [5, 99, 6]).unwrap();
+        assert_eq!(part.size(), [3, 8, 2]);
+        let (one, other) = (part.ras_mm([1.0, 2.0, 1.0]), grid.unwrap().ras_mm([3.0, 5.0, 5.0]));
+        assert!(one.iter().zip(other).all(|(a, b)| (a - b).abs() < 1e-9));
+        assert!(matches!(part.part([3, 0, 0], [9, 9, 9]), Err(Error::GridSize { .. })));
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod mesh;
 pub mod morphology;
 pub mod skin;
 pub mod surface;
+pub mod thin_bone;
 pub mod threshold;
 mod voxel;
 

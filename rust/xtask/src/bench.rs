@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 const REQUIREMENTS: &str = "Testing/Python/requirements-peers.txt";
 
 /// A kernel, the name of its peers' operation, and how many times faster than the fastest of them it has to be.
-const OPERATIONS: [(&str, &str, f64); 9] = [
+const OPERATIONS: [(&str, &str, f64); 10] = [
     ("distance", "distance transform, exact, anisotropic", 3.0),
     ("largest", "largest 26-connected component", 1.0),
     ("fill", "fill enclosed background", 2.0),
@@ -23,6 +23,7 @@ const OPERATIONS: [(&str, &str, f64); 9] = [
     ("otsu", "Otsu threshold in a mask", 10.0),
     ("surface", "surface from a mask", 3.0),
     ("skin", "skin: threshold, largest part, closing, fill", 3.0),
+    ("thin-bone", "thin bone: plate measure at three scales, hysteresis", 8.0),
 ];
 
 /// What to measure on.

@@ -6,4 +6,5 @@ pub mod run;
 pub mod sample;
 pub mod skin;
 pub mod surface;
+pub mod thin_bone;
 pub mod threshold;

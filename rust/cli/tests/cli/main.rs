@@ -8,6 +8,7 @@ mod nifti_file;
 mod pipeline;
 mod round_trip;
 mod sample;
+mod thin_bone;
 mod thresholds;
 
 use assert_cmd::Command;

@@ -1,0 +1,260 @@
+//! Where walls may be: places of contrast near bone, and the direction across them.
+
+use super::directions;
+use super::linalg::{Vec3, eigen};
+use super::psf::{Outside, Psf};
+use crate::{Grid, Job, Result, Voxel};
+use ndarray::ArrayRef3;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Walls are looked for this near to the base bone.
+const NEAR_MM: f64 = 10.0;
+/// The direction is that of the gradients within this standard deviation, or so many voxels.
+const TENSOR_MM: f64 = 0.8;
+const TENSOR_VOXELS: f64 = 0.6;
+/// Where the gradients' second direction holds more than this share of the first, there is no plane.
+const LEAST_PLANE: f64 = 0.6;
+/// Contrast among neighbours below which nothing is measured: in units of noise, and HU.
+const CONTRAST_NOISE: f32 = 5.0;
+const CONTRAST_HU: f32 = 150.0;
+/// Skin is this thick at least: what lies nearer to the outside is no bone.
+const SKIN_MM: f64 = 1.5;
+/// Volumes are looked through in tiles of this many rows and slices.
+const TILE: [usize; 2] = [32, 16];
+
+/// A voxel that a wall may pass, and the direction across the wall, towards its darker side.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Candidate {
+    pub(super) voxel: u32,
+    pub(super) direction: u16,
+}
+
+/// Finds all candidates, in order of their voxels within each tile.
+pub(super) fn find<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    base: &ArrayRef3<u8>,
+    grid: &Grid,
+    outside: &Outside,
+    psf: &Psf,
+    noise_hu: f64,
+    job: &Job,
+) -> Result<Vec<Candidate>> {
+    let [_, ny, nz] = grid.size();
+    let near = Near::new(base, grid);
+    let tiles: Vec<[Range<usize>; 2]> = (0..nz)
+        .step_by(TILE[1])
+        .flat_map(|z| (0..ny).step_by(TILE[0]).map(move |y| [y..(y + TILE[0]).min(ny), z..(z + TILE[1]).min(nz)]))
+        .collect();
+    let search =
+        Search { ct, grid, outside, psf, near: &near, limit_hu: (CONTRAST_NOISE * noise_hu as f32).max(CONTRAST_HU) };
+    let steps = job.steps(tiles.len());
+    let found: Vec<Vec<Candidate>> = tiles
+        .into_par_iter()
+        .map(|tile| {
+            steps.step()?;
+            Ok(search.tile(&tile))
+        })
+        .collect::<Result<_>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Blocks near the base bone.
+struct Near {
+    edge: [usize; 3],
+    blocks: [usize; 3],
+    set: Vec<bool>,
+}
+
+impl Near {
+    fn new(base: &ArrayRef3<u8>, grid: &Grid) -> Self {
+        let size = grid.size();
+        let spacing = grid.spacing_mm();
+        let edge = [0, 1, 2].map(|a| ((2.0 / spacing[a]) as usize).max(1));
+        let blocks: [usize; 3] = [0, 1, 2].map(|a| size[a].div_ceil(edge[a]));
+        let mut set = vec![false; blocks.iter().product()];
+        for ((z, y, x), &b) in base.indexed_iter() {
+            if b != 0 {
+                set[((z / edge[2]) * blocks[1] + y / edge[1]) * blocks[0] + x / edge[0]] = true;
+            }
+        }
+        let reach = [0, 1, 2].map(|a| (NEAR_MM / (edge[a] as f64 * spacing[a])).round() as usize);
+        let set = super::psf::spread(&set, blocks, reach);
+        Self { edge, blocks, set }
+    }
+
+    fn contains(&self, i: [usize; 3]) -> bool {
+        let b = [0, 1, 2].map(|a| i[a] / self.edge[a]);
+        self.set[(b[2] * self.blocks[1] + b[1]) * self.blocks[0] + b[0]]
+    }
+
+    /// The stretch of x that holds all blocks near bone of a range of rows and slices.
+    fn stretch(&self, rows: &Range<usize>, slices: &Range<usize>, size_x: usize) -> Option<Range<usize>> {
+        let blocks = |r: &Range<usize>, a: usize| r.start / self.edge[a]..(r.end - 1) / self.edge[a] + 1;
+        let any = |x: usize| {
+            blocks(slices, 2).any(|z| blocks(rows, 1).any(|y| self.set[(z * self.blocks[1] + y) * self.blocks[0] + x]))
+        };
+        let first = (0..self.blocks[0]).find(|&x| any(x))?;
+        let last = (first..self.blocks[0]).rev().find(|&x| any(x))?;
+        Some(first * self.edge[0]..((last + 1) * self.edge[0]).min(size_x))
+    }
+}
+
+struct Search<'a, T: Voxel> {
+    ct: &'a ArrayRef3<T>,
+    grid: &'a Grid,
+    outside: &'a Outside,
+    psf: &'a Psf,
+    near: &'a Near,
+    limit_hu: f32,
+}
+
+impl<T: Voxel> Search<'_, T> {
+    fn tile(&self, [rows, slices]: &[Range<usize>; 2]) -> Vec<Candidate> {
+        let size = self.grid.size();
+        let Some(columns) = self.near.stretch(rows, slices, size[0]) else { return Vec::new() };
+        let inner = [columns, rows.clone(), slices.clone()];
+        let spacing = self.grid.spacing_mm();
+        let kernels = spacing.map(half_kernel);
+        let halo = [0, 1, 2].map(|a| {
+            let reach = kernels[a].len() - 1;
+            inner[a].start.saturating_sub(reach)..(inner[a].end + reach).min(size[a])
+        });
+        let tensor = Tensor::new(self.ct, &halo, &kernels, spacing);
+        let mut found = Vec::new();
+        for z in inner[2].clone() {
+            for y in inner[1].clone() {
+                for x in inner[0].clone() {
+                    let at = [x, y, z];
+                    if !self.near.contains(at) || !self.has_contrast(at) {
+                        continue;
+                    }
+                    let (values, vectors) = eigen(tensor.at([0, 1, 2].map(|a| at[a] - halo[a].start)));
+                    if values[0] <= 0.0 || values[1] > LEAST_PLANE * values[0] || self.is_skin(at, vectors[0]) {
+                        continue;
+                    }
+                    let n = self.towards_dark(at, vectors[0]);
+                    let voxel = ((z * size[1] + y) * size[0] + x) as u32;
+                    found.push(Candidate { voxel, direction: directions::nearest(n) });
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether a voxel's neighbours show contrast that a wall may cause.
+    fn has_contrast(&self, at: [usize; 3]) -> bool {
+        let size = self.grid.size();
+        let range = |a: usize| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]);
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        for z in range(2) {
+            for y in range(1) {
+                for x in range(0) {
+                    let v = self.ct[[z, y, x]].to_f32();
+                    low = low.min(v);
+                    high = high.max(v);
+                }
+            }
+        }
+        high - low >= self.limit_hu && high >= -300.0
+    }
+
+    /// The voxel `mm` along `n` from another, within the volume.
+    fn along(&self, at: [usize; 3], n: Vec3, mm: f64) -> [usize; 3] {
+        let (size, spacing) = (self.grid.size(), self.grid.spacing_mm());
+        [0, 1, 2].map(|a| ((at[a] as f64 + mm * n[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1))
+    }
+
+    /// Whether a surface through a voxel is the head's own, next to the air outside.
+    fn is_skin(&self, at: [usize; 3], n: Vec3) -> bool {
+        let far = SKIN_MM + 2.0 * self.psf.along(n[2] * n[2]).sigma;
+        [-far, far].iter().any(|&mm| self.outside.reaches(self.along(at, n, mm)))
+    }
+
+    fn towards_dark(&self, at: [usize; 3], n: Vec3) -> Vec3 {
+        let far = 2.0 * self.psf.along(n[2] * n[2]).sigma;
+        let [behind, ahead] = [-far, far].map(|mm| {
+            let [x, y, z] = self.along(at, n, mm);
+            self.ct[[z, y, x]].to_f32()
+        });
+        if ahead > behind { n.map(|c| -c) } else { n }
+    }
+}
+
+/// One half of a Gaussian's weights, centre first.
+fn half_kernel(spacing_mm: f64) -> Vec<f32> {
+    let sigma = TENSOR_MM.max(TENSOR_VOXELS * spacing_mm) / spacing_mm;
+    let reach = (2.0 * sigma).floor() as usize;
+    (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect()
+}
+
+/// The structure tensor of a box: smoothed products of the gradient's components.
+struct Tensor {
+    size: [usize; 3],
+    products: [Vec<f32>; 6],
+}
+
+impl Tensor {
+    fn new<T: Voxel>(ct: &ArrayRef3<T>, range: &[Range<usize>; 3], kernels: &[Vec<f32>; 3], spacing: Vec3) -> Self {
+        let size = [0, 1, 2].map(|a| range[a].len());
+        let whole = [ct.dim().2, ct.dim().1, ct.dim().0];
+        let mut products = [(); 6].map(|()| vec![0.0; size.iter().product()]);
+        let per_mm = spacing.map(|s| 0.5 / s as f32);
+        let beside = |i: usize, n: usize| [i.saturating_sub(1), (i + 1).min(n - 1)];
+        let row = |y: usize, z: usize| ct.slice(ndarray::s![z, y, ..]);
+        let mut k = 0;
+        for z in range[2].clone() {
+            let [below, above] = beside(z, whole[2]);
+            for y in range[1].clone() {
+                let [behind, ahead] = beside(y, whole[1]);
+                let (here, behind, ahead) = (row(y, z), row(behind, z), row(ahead, z));
+                let (below, above) = (row(y, below), row(y, above));
+                for x in range[0].clone() {
+                    let [left, right] = beside(x, whole[0]);
+                    let g = [
+                        (here[right].to_f32() - here[left].to_f32()) * per_mm[0],
+                        (ahead[x].to_f32() - behind[x].to_f32()) * per_mm[1],
+                        (above[x].to_f32() - below[x].to_f32()) * per_mm[2],
+                    ];
+                    for (p, (i, j)) in products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
+                        p[k] = g[i] * g[j];
+                    }
+                    k += 1;
+                }
+            }
+        }
+        let mut line = vec![0.0; size.iter().product()];
+        for p in &mut products {
+            for (a, kernel) in kernels.iter().enumerate() {
+                convolve(p, &mut line, size, a, kernel);
+                std::mem::swap(p, &mut line);
+            }
+        }
+        Self { size, products }
+    }
+
+    fn at(&self, i: [usize; 3]) -> [f64; 6] {
+        let k = (i[2] * self.size[1] + i[1]) * self.size[0] + i[0];
+        [0, 1, 2, 3, 4, 5].map(|c| f64::from(self.products[c][k]))
+    }
+}
+
+/// Weighted sums along one axis; nothing is added from beyond the faces.
+fn convolve(from: &[f32], to: &mut [f32], size: [usize; 3], axis: usize, kernel: &[f32]) {
+    let stride: usize = size[..axis].iter().product();
+    let line = stride * size[axis];
+    for (from, to) in from.chunks_exact(line).zip(to.chunks_exact_mut(line)) {
+        for (t, f) in to.iter_mut().zip(from) {
+            *t = kernel[0] * f;
+        }
+        for (k, &w) in kernel.iter().enumerate().skip(1).filter(|(k, _)| k * stride < line) {
+            let (near, far) = (&from[..line - k * stride], &from[k * stride..]);
+            for (t, f) in to.iter_mut().zip(far) {
+                *t += w * f;
+            }
+            for (t, f) in to[k * stride..].iter_mut().zip(near) {
+                *t += w * f;
+            }
+        }
+    }
+}

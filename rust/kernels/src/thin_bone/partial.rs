@@ -1,0 +1,121 @@
+//! Bone that fills a voxel in part: too thick or too crooked for a sheet, too dim for the base.
+//!
+//! Voxels brighter than any soft tissue that touch bone are bone, with two exceptions: the slope of thick bone,
+//! whose edge at half its height lies beyond the voxel, and the inside of canals and small holes, which is bright
+//! only because all that surrounds it is.
+
+use super::SOFT_HU;
+use super::linalg::unit;
+use super::measure::Scale;
+use super::psf::normal_cdf;
+use crate::Voxel;
+use ndarray::ArrayRef3;
+
+/// Brighter than soft tissue by this, and by so many times the noise.
+const ABOVE_SOFT_HU: f64 = 85.0;
+const ABOVE_NOISE: f64 = 3.0;
+/// A canal is darker than both neighbours by this, in so many of the 13 directions.
+const CANAL_HU: f32 = 60.0;
+const CANAL_DIRECTIONS: usize = 6;
+/// Walls end within this.
+const WALL_MM: f64 = 3.0;
+/// A slope counts as bone while the edge is nearer than this share of the voxel's half extent.
+const EDGE_SHARE: f64 = 0.8;
+
+/// Adds to `added` the bright voxels that are connected to `base` or to what is added.
+pub(super) fn add<T: Voxel>(ct: &ArrayRef3<T>, base: &ArrayRef3<u8>, scale: &Scale, added: &mut ArrayRef3<u8>) {
+    let (nz, ny, nx) = ct.dim();
+    let size = [nx, ny, nz];
+    let bright = SOFT_HU + (ABOVE_NOISE * scale.noise_hu).max(ABOVE_SOFT_HU);
+    let mut grown: Vec<[usize; 3]> = Vec::new();
+    for ((z, y, x), &b) in base.indexed_iter() {
+        if b != 0 || added[[z, y, x]] != 0 {
+            grown.push([x, y, z]);
+        }
+    }
+    while let Some(at) = grown.pop() {
+        let range = |a: usize| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]);
+        for z in range(2) {
+            for y in range(1) {
+                for x in range(0) {
+                    if base[[z, y, x]] == 0
+                        && added[[z, y, x]] == 0
+                        && ct[[z, y, x]].to_f64() >= bright
+                        && !is_in_canal(ct, [x, y, z])
+                        && !is_slope(ct, [x, y, z], scale)
+                    {
+                        added[[z, y, x]] = 1;
+                        grown.push([x, y, z]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether a voxel is darker than both neighbours in many directions: the inside of a canal or a small hole.
+pub(super) fn is_in_canal<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
+    if is_at_face(ct, at) {
+        return false;
+    }
+    let value = |k: usize| {
+        let [x, y, z] = [at[0] + k % 3, at[1] + k / 3 % 3, at[2] + k / 9].map(|i| i - 1);
+        ct[[z, y, x]].to_f32()
+    };
+    let here = value(13) + CANAL_HU;
+    (0..13).filter(|&k| value(k).min(value(26 - k)) > here).count() >= CANAL_DIRECTIONS
+}
+
+/// Whether a voxel lies outside the edge of bone too thick to be a wall.
+fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool {
+    if is_at_face(ct, at) {
+        return false;
+    }
+    let (nz, ny, nx) = ct.dim();
+    let (size, spacing) = ([nx, ny, nz], scale.spacing_mm);
+    let value = |i: [usize; 3]| ct[[i[2], i[1], i[0]]].to_f64();
+    let gradient = [0, 1, 2].map(|a| {
+        let (mut low, mut high) = (at, at);
+        low[a] -= 1;
+        high[a] += 1;
+        (value(high) - value(low)) / (2.0 * spacing[a])
+    });
+    let Some(n) = unit(gradient) else { return false };
+    let step_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
+    let mut peak = value(at);
+    for step in 1..=(WALL_MM / step_mm) as usize {
+        let i = [0, 1, 2].map(|a| {
+            let i = at[a] as f64 + step as f64 * step_mm * n[a] / spacing[a];
+            (i.round().max(0.0) as usize).min(size[a] - 1)
+        });
+        peak = peak.max(value(i));
+        if value(i) < 0.5 * (SOFT_HU + peak) {
+            return false;
+        }
+    }
+    // the height of a blurred edge says how far away its middle is
+    let support_mm = 0.5 * (0..3).map(|a| n[a].abs() * spacing[a]).sum::<f64>();
+    let sigma = scale.psf.along(n[2] * n[2]).sigma;
+    value(at) < SOFT_HU + normal_cdf(-EDGE_SHARE * support_mm / sigma) * (peak - SOFT_HU)
+}
+
+fn is_at_face<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
+    let (nz, ny, nx) = ct.dim();
+    at.iter().zip([nx, ny, nz]).any(|(&i, n)| i == 0 || i + 1 == n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array3;
+
+    #[test]
+    fn a_canal_is_told_from_a_wall_and_a_hole_from_both() {
+        let canal =
+            Array3::from_shape_fn((5, 5, 5), |(_, y, x)| if (1..4).contains(&y) && x == 2 { 200_i16 } else { 900 });
+        assert!(is_in_canal(&canal, [2, 2, 2]));
+        let wall = Array3::from_shape_fn((5, 5, 5), |(_, _, x)| if x == 2 { 200_i16 } else { 0 });
+        assert!(!is_in_canal(&wall, [2, 2, 2]));
+        assert!(!is_in_canal(&canal, [2, 2, 0]), "nothing is known beyond the faces");
+    }
+}

@@ -1,0 +1,136 @@
+//! A profile across a wall, sampled finer than the voxels by voxels of slightly different distance.
+//!
+//! The voxels around a voxel, sorted by their distance along a direction and weighted by their distance from the
+//! line sideways: nothing is interpolated, so the blur is the scanner's alone. Which voxels, how far and how heavy
+//! depends on the direction only.
+
+use super::directions;
+use super::linalg::{Vec3, dot};
+use super::measure::Scale;
+use super::psf::LineSpread;
+use crate::Voxel;
+use ndarray::ArrayRef3;
+
+/// Greatest number of bins.
+pub(super) const MOST_BINS: usize = 32;
+/// Bins per standard deviation of the spread.
+const BINS_PER_SIGMA: f64 = 2.5;
+/// Half length of the profile: so many standard deviations, and so much more to see what a lining lies on.
+const REACH_SIGMAS: f64 = 3.0;
+const REACH_MM: f64 = 1.0;
+/// Sideways standard deviation of the weights: well below the blur, so that holes stay holes; in mm, and voxels.
+pub(super) const POOL_MM: f64 = 0.4;
+const POOL_VOXELS: f64 = 0.45;
+
+/// The profiles of one direction.
+pub(super) struct Profile {
+    pub(super) spread: LineSpread,
+    /// Half the voxel's extent along the direction.
+    pub(super) support_mm: f64,
+    pub(super) bins: usize,
+    /// Mean distance and total weight of each bin's samples.
+    pub(super) distance_mm: [f64; MOST_BINS],
+    pub(super) weight: [f64; MOST_BINS],
+    samples: Vec<Sample>,
+    /// Greatest offset of a sample along each axis.
+    extent: [usize; 3],
+}
+
+/// A voxel of the profile: where it is, in which bin, with which weight, itself and over its bin's root.
+struct Sample {
+    offset: [i32; 3],
+    bin: usize,
+    weight: f32,
+    share: f32,
+}
+
+impl Profile {
+    pub(super) fn new(direction: u16, scale: &Scale) -> Self {
+        let n = directions::vector(direction);
+        let spacing = scale.spacing_mm;
+        let spread = scale.psf.along(n[2] * n[2]);
+        let reach_mm = REACH_SIGMAS * spread.sigma + REACH_MM;
+        let bin_mm = (spread.sigma / BINS_PER_SIGMA).max(2.0 * reach_mm / (MOST_BINS as f64 - 0.5));
+        let bins = ((2.0 * reach_mm / bin_mm).ceil() as usize).min(MOST_BINS);
+        let pool_mm = POOL_MM.max(POOL_VOXELS * spacing.iter().product::<f64>().cbrt());
+        let radius_mm = 2.0 * pool_mm;
+        let extent = [0, 1, 2]
+            .map(|a| ((reach_mm * n[a].abs() + radius_mm * (1.0 - n[a] * n[a]).max(0.0).sqrt()) / spacing[a]) as usize);
+        let mut profile = Self {
+            spread,
+            support_mm: 0.5 * (0..3).map(|a| n[a].abs() * spacing[a]).sum::<f64>(),
+            bins,
+            distance_mm: [0.0; MOST_BINS],
+            weight: [0.0; MOST_BINS],
+            samples: Vec::new(),
+            extent,
+        };
+        let range = |a: usize| -(extent[a] as i32)..=extent[a] as i32;
+        for offset in range(2).flat_map(|z| range(1).flat_map(move |y| range(0).map(move |x| [x, y, z]))) {
+            let r: Vec3 = [0, 1, 2].map(|a| f64::from(offset[a]) * spacing[a]);
+            let along = dot(r, n);
+            let aside = (dot(r, r) - along * along).max(0.0);
+            if along.abs() < reach_mm && aside <= radius_mm * radius_mm {
+                let weight = (-0.5 * aside / (pool_mm * pool_mm)).exp();
+                let bin = (((along + reach_mm) / bin_mm) as usize).min(bins - 1);
+                profile.distance_mm[bin] += weight * along;
+                profile.weight[bin] += weight;
+                profile.samples.push(Sample { offset, bin, weight: weight as f32, share: 0.0 });
+            }
+        }
+        for (d, w) in profile.distance_mm.iter_mut().zip(&profile.weight).filter(|(_, w)| **w > 0.0) {
+            *d /= w;
+        }
+        for s in &mut profile.samples {
+            s.share = s.weight / (profile.weight[s.bin] as f32).sqrt();
+        }
+        profile
+    }
+
+    /// Each bin's mean times the root of its weight, and the weighted sum of all squares.
+    pub(super) fn values<T: Voxel>(&self, ct: &ArrayRef3<T>, voxel: u32) -> ([f32; MOST_BINS], f32) {
+        let (nz, ny, nx) = ct.dim();
+        let size = [nx, ny, nz];
+        let v = voxel as usize;
+        let at = [v % nx, v / nx % ny, v / (nx * ny)];
+        let mut values = [0.0; MOST_BINS];
+        let mut square = 0.0;
+        let mut add = |s: &Sample, v: f32| {
+            values[s.bin] += s.share * v;
+            square += s.weight * v * v;
+        };
+        let is_inside = (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
+        match ct.as_slice() {
+            Some(ct) if is_inside => {
+                let (row, slice) = (nx as isize, (nx * ny) as isize);
+                for s in &self.samples {
+                    let [x, y, z] = s.offset;
+                    let to = v as isize + x as isize + y as isize * row + z as isize * slice;
+                    add(s, ct[to as usize].to_f32());
+                }
+            }
+            _ => {
+                for s in &self.samples {
+                    let to = |a: usize| (at[a] as i32 + s.offset[a]).clamp(0, size[a] as i32 - 1) as usize;
+                    add(s, ct[[to(2), to(1), to(0)]].to_f32());
+                }
+            }
+        }
+        (values, square)
+    }
+
+    /// Mean HU of the media at both ends.
+    pub(super) fn ends(&self, values: &[f32; MOST_BINS]) -> [f64; 2] {
+        let from = 2.0 * self.spread.sigma;
+        [-1.0, 1.0].map(|side| {
+            let (mut sum, mut weight) = (0.0, 0.0);
+            for (&v, (&mm, &w)) in values.iter().zip(self.distance_mm.iter().zip(&self.weight)).take(self.bins) {
+                if (from..from + 1.0).contains(&(side * mm)) {
+                    sum += f64::from(v) * w.sqrt();
+                    weight += w;
+                }
+            }
+            if weight > 0.0 { sum / weight } else { 0.0 }
+        })
+    }
+}

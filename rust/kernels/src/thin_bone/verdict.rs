@@ -1,0 +1,115 @@
+//! What becomes of each opening: its evidence, and the verdict.
+//!
+//! A hole that blur fills keeps exp(−d²/8σ²) of its wall's mass; a wall whose evidence was too confused to be
+//! linked, such as where another joins it, keeps all. What passes a hole shows beside it, too: the medium on the
+//! darker side is not the one that the rim has.
+
+use super::linalg::dot;
+use super::measure::{self, Scale};
+use super::openings::Throat;
+use super::sheets::{Index, Linked, Node};
+use super::{Opening, Verdict, psf};
+use crate::{Grid, Voxel};
+use ndarray::ArrayRef3;
+
+/// The rim of an opening starts beyond its edge and is this wide.
+const RIM_FROM_MM: f64 = 0.3;
+const RIM_MM: f64 = 2.0;
+const LEAST_RIM: usize = 6;
+/// Walls whose normals differ less than about 40 degrees from the opening's axis are those it is in.
+const LEAST_COSINE: f64 = 0.77;
+/// What shows this share of the rim's wall is no opening.
+const WHOLE: f64 = 0.8;
+/// And is no wider than this, in blurs.
+const WIDEST_GAP: f64 = 3.0;
+/// A gap of about a voxel is one of the raster if it shows this share.
+const RASTER_GAP: f64 = 0.5;
+/// What differs by this from the medium beside the rim passes the opening, HU.
+const PASSES_HU: f64 = 250.0;
+/// A wide opening is empty where it shows less than this share of the wall around it.
+const WIDE_RESIDUAL: f64 = 0.75;
+/// Where an empty hole would show less than this share of its rim, it can be told from a wall.
+const TELLING: f64 = 0.4;
+
+/// Judges one throat, the `id`th of the list.
+pub(super) fn judge<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    grid: &Grid,
+    (nodes, index, linked): (&[Node], &Index, &Linked),
+    scale: &Scale,
+    throat: &Throat,
+    id: usize,
+) -> Opening {
+    let (size, spacing) = (grid.size(), grid.spacing_mm());
+    let diameter_mm = 2.0 * (throat.area_mm2 / std::f64::consts::PI).sqrt();
+    let radius_mm = 0.5 * diameter_mm;
+    let at = [0, 1, 2].map(|a| ((throat.middle_mm[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1));
+    // thickness and darker medium of the walls in the opening and around it
+    let (mut inside, mut rim) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let reach = spacing.map(|s| ((radius_mm + RIM_MM) / s).ceil() as usize);
+    index.around(at, reach, |j| {
+        let to = nodes[j].middle(grid);
+        let p = [0, 1, 2].map(|a| to[a] - throat.middle_mm[a]);
+        let distance = dot(p, p).sqrt();
+        let wall = &nodes[j].wall;
+        let keep = |to: &mut [Vec<f64>; 2]| {
+            to[0].push(f64::from(wall.thickness_mm));
+            to[1].push(f64::from(wall.media[1]));
+        };
+        if dot(nodes[j].n(), throat.axis).abs() < LEAST_COSINE {
+        } else if distance < (0.8 * radius_mm).max(0.45) {
+            keep(&mut inside);
+        } else if linked.bone[j] && distance > radius_mm + RIM_FROM_MM && distance < radius_mm + RIM_MM {
+            keep(&mut rim);
+        }
+    });
+    let seen = inside[0].len();
+    let voxel = ((at[2] * size[1] + at[1]) * size[0] + at[0]) as u32;
+    let middle = measure::one(ct, voxel, throat.axis, scale);
+    let [rim_mm, rim_hu] = rim.map(|mut v| if v.len() < LEAST_RIM { f64::NAN } else { median(&mut v) });
+    let [inside_mm, inside_hu] = if seen >= 2 {
+        inside.map(|mut v| median(&mut v))
+    } else {
+        middle.map_or([f64::NAN; 2], |w| [w.thickness_mm, w.media[0].min(w.media[1])].map(f64::from))
+    };
+    let share = (inside_mm / rim_mm).max(0.0);
+    let residual = (!(inside_mm / rim_mm).is_nan()).then_some(share);
+    let residual_se = middle.map_or(f64::INFINITY, |w| {
+        f64::from(w.mass_se * (w.thickness_mm / w.mass).abs().min(1e-2)) / rim_mm / (seen.max(1) as f64).sqrt()
+    });
+    let sigma = scale.psf.sigma_xy_mm.max(scale.psf.along(1.0 - throat.axis[2].powi(2)).sigma);
+    let residual_if_empty = (-diameter_mm.powi(2) / (8.0 * sigma * sigma)).exp();
+    // what is as wide as two blurs shows as sheets do
+    let is_wide = diameter_mm > 2.0 * sigma * psf::FWHM_PER_SIGMA;
+    let voxel_mm = grid.voxel_mm3().cbrt();
+    let is_measured = !is_wide || seen as f64 * voxel_mm * voxel_mm > radius_mm * radius_mm;
+    let may_be_whole = is_measured && diameter_mm < WIDEST_GAP * sigma * psf::FWHM_PER_SIGMA;
+    let verdict = match residual {
+        Some(q) if q >= RASTER_GAP && diameter_mm < 1.2 * voxel_mm => Verdict::Filled,
+        Some(q) if q >= WHOLE && (inside_hu - rim_hu).abs() <= PASSES_HU && may_be_whole => Verdict::Filled,
+        Some(q) if is_wide && q < WIDE_RESIDUAL => Verdict::Open,
+        Some(q) if q - 1.64 * residual_se <= residual_if_empty && residual_if_empty < TELLING => Verdict::Open,
+        None if is_wide => Verdict::Open,
+        _ => Verdict::Undecided,
+    };
+    let axes = grid.axes();
+    Opening {
+        id,
+        center_ras_mm: grid.ras_mm([0, 1, 2].map(|a| throat.middle_mm[a] / spacing[a])),
+        axis_ras: [0, 1, 2].map(|r| (0..3).map(|a| axes[a][r] * throat.axis[a]).sum()),
+        diameter_mm,
+        area_mm2: throat.area_mm2,
+        verdict,
+        decided: false,
+        residual,
+        residual_se,
+        residual_if_empty,
+        rim_mm: if rim_mm.is_nan() { 0.0 } else { rim_mm },
+        media_hu: middle.map_or([f64::NAN; 2], |w| w.media.map(f64::from)),
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}

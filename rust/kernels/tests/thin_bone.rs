@@ -1,0 +1,262 @@
+//! Thin bone on drawn plates whose blurred image is known in closed form.
+
+use ndarray::Array3;
+use skull_kernels::thin_bone::psf::Source;
+use skull_kernels::thin_bone::{self, Decision, Outputs, Params, Report, Verdict};
+use skull_kernels::{Error, Grid, Job};
+
+const AIR: f64 = -1000.0;
+const FAT: f64 = -100.0;
+const SOFT: f64 = 40.0;
+const BONE: f64 = 1100.0;
+
+/// The standard normal distribution function, to 1e-7 (Abramowitz and Stegun 7.1.26).
+fn cdf(x: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs() / 2.0_f64.sqrt());
+    let poly =
+        t * (0.254_829_592 + t * (-0.284_496_736 + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+    let tail = 0.5 * poly * (-x * x / 2.0).exp();
+    if x >= 0.0 { 1.0 - tail } else { tail }
+}
+
+/// The blurred image of the stretch from `low` to `high`.
+fn box_seen(x: f64, low: f64, high: f64, sigma: f64) -> f64 {
+    cdf((x - low) / sigma) - cdf((x - high) / sigma)
+}
+
+/// Normal noise from a fixed sequence.
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
+    }
+
+    fn next(&mut self) -> f64 {
+        (-2.0 * self.uniform().ln()).sqrt() * (std::f64::consts::TAU * self.uniform()).cos()
+    }
+}
+
+const SPACING: [f64; 3] = [0.45, 0.45, 0.6];
+const FWHM: [f64; 2] = [1.0, 0.8];
+const SIGMA: [f64; 3] = [1.0 / 2.3548, 1.0 / 2.3548, 0.8 / 2.3548];
+const NOISE: f64 = 20.0;
+
+fn draw(size: [usize; 3], hu: impl Fn([f64; 3]) -> f64) -> (Array3<i16>, Grid) {
+    let grid = Grid::axis_aligned(size, SPACING).unwrap();
+    let mut noise = Noise(7);
+    let ct = Array3::from_shape_fn(grid.shape(), |(z, y, x)| {
+        let v = hu([x as f64 * SPACING[0], y as f64 * SPACING[1], z as f64 * SPACING[2]]) + NOISE * noise.next();
+        v.round().clamp(-1024.0, 3071.0) as i16
+    });
+    (ct, grid)
+}
+
+/// A wall across x at 11.1 mm, `thickness` thick, fat before it, air behind it, with a square hole of `hole` mm in
+/// its middle; in a shaft through solid bone, so that the air is none of the outside's.
+fn wall(thickness: f64, hole: f64) -> (Array3<i16>, Array3<u8>, Grid) {
+    let at = 11.1;
+    let middle = [13.5, 13.2];
+    let (ct, grid) = draw([50, 60, 44], |[x, y, z]| {
+        let media = FAT + (AIR - FAT) * cdf((x - at) / SIGMA[0]);
+        let open = box_seen(y, middle[0] - hole / 2.0, middle[0] + hole / 2.0, SIGMA[1])
+            * box_seen(z, middle[1] - hole / 2.0, middle[1] + hole / 2.0, SIGMA[2]);
+        let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+        let plate = |t: f64| {
+            let seen = box_seen(x, at - t / 2.0, at + t / 2.0, SIGMA[0]);
+            let behind = cdf((x - at - t / 2.0) / SIGMA[0]);
+            let before = 1.0 - cdf((x - at + t / 2.0) / SIGMA[0]);
+            FAT * before + BONE * seen + AIR * behind
+        };
+        let thin = if thickness > 0.0 { plate(thickness) } else { media };
+        let thin = open * media + (1.0 - open) * thin;
+        inside * thin + (1.0 - inside) * BONE
+    });
+    let base = ct.mapv(|v| u8::from(v >= 300));
+    (ct, base, grid)
+}
+
+fn run(ct: &Array3<i16>, base: &Array3<u8>, grid: &Grid, params: &Params) -> (Array3<u8>, Array3<f32>, Report) {
+    let mut added = Array3::zeros(grid.shape());
+    let mut mm = Array3::zeros(grid.shape());
+    let outputs = Outputs { added: &mut added, thickness_mm: Some(&mut mm), mass_hu_mm: None };
+    let report = thin_bone::thin_bone(ct, base, grid, params, outputs, &Job::new()).unwrap();
+    assert!(added.iter().zip(base).all(|(&a, &b)| a <= 1 && (a == 0 || b == 0)), "added bone is apart from the base");
+    (added, mm, report)
+}
+
+fn known_blur() -> Params {
+    let mut params = Params::default();
+    params.fwhm_mm = Some(FWHM);
+    params
+}
+
+/// Share of the lines along x through the wall, off the frame and the hole, that meet added bone near the wall.
+fn recall(added: &Array3<u8>, base: &Array3<u8>, hole: f64) -> f64 {
+    let (mut hit, mut all) = (0, 0);
+    for z in 9..36 {
+        for y in 11..49 {
+            let p = [(y as f64 * SPACING[1] - 13.5).abs(), (z as f64 * SPACING[2] - 13.2).abs()];
+            if p[0].max(p[1]) > hole / 2.0 + 0.7 {
+                all += 1;
+                hit += usize::from((22..28).any(|x| added[[z, y, x]] != 0 || base[[z, y, x]] != 0));
+            }
+        }
+    }
+    hit as f64 / all as f64
+}
+
+#[test]
+fn a_wall_that_no_threshold_sees_is_put_back_and_its_hole_stays_open() {
+    let (ct, base, grid) = wall(0.3, 5.0);
+    assert!(recall(&base, &base, 5.0) < 0.05, "the wall is invisible at the threshold");
+    let (added, mm, report) = run(&ct, &base, &grid, &known_blur());
+    let found = recall(&added, &base, 5.0);
+    assert!(found > 0.97, "recall {found}");
+    assert!((20..30).all(|x| added[[22, 30, x]] == 0), "the hole's middle is open");
+
+    let mut thickness: Vec<f32> = (9..36)
+        .flat_map(|z| (12..20).map(move |y| (z, y)))
+        .filter_map(|(z, y)| (22..28).map(|x| mm[[z, y, x]]).find(|&t| t > 0.0))
+        .collect();
+    thickness.sort_by(f32::total_cmp);
+    let median = f64::from(thickness[thickness.len() / 2]);
+    println!("thickness {median:.3} mm of 0.3, bone {:?}", report.bone_hu);
+    assert!((median - 0.3).abs() < 0.08, "thickness {median}");
+
+    let true_mm = (4.0 * 25.0 / std::f64::consts::PI).sqrt();
+    let opening = report
+        .openings
+        .iter()
+        .find(|o| {
+            let off = [o.center_ras_mm[0] - 11.1, o.center_ras_mm[1] - 13.5, o.center_ras_mm[2] - 13.2];
+            off.iter().map(|d| d * d).sum::<f64>().sqrt() < 1.0
+        })
+        .expect("the hole is in the list");
+    println!("opening {:.2} mm of {true_mm:.2}, {:?}", opening.diameter_mm, opening.verdict);
+    assert!((opening.diameter_mm / true_mm - 1.0).abs() < 0.25, "{opening:?}");
+    assert_eq!(opening.verdict, Verdict::Open);
+
+    let mut params = known_blur();
+    params.decisions = vec![Decision { center_ras_mm: opening.center_ras_mm, verdict: Verdict::Filled }];
+    let (closed, _, report) = run(&ct, &base, &grid, &params);
+    assert!((20..30).any(|x| closed[[22, 30, x]] != 0), "closed as the user decided");
+    assert!(report.openings.iter().any(|o| o.decided && o.verdict == Verdict::Filled));
+}
+
+#[test]
+fn where_there_is_no_wall_nothing_is_added() {
+    let (ct, base, grid) = wall(0.0, 0.0);
+    let (added, _, _) = run(&ct, &base, &grid, &known_blur());
+    let invented = recall(&added, &base, 0.0);
+    assert!(invented < 0.03, "{invented} of the bare surface");
+}
+
+#[test]
+fn a_saw_cut_through_thick_bone_stays_open() {
+    let cut = 13.5;
+    let (ct, grid) = draw([40, 60, 40], |[x, y, _]| {
+        let slab = box_seen(x, 6.0, 11.0, SIGMA[0]);
+        let open = box_seen(y, cut - 0.75, cut + 0.75, SIGMA[1]);
+        SOFT + (BONE - SOFT) * slab * (1.0 - open)
+    });
+    let base = ct.mapv(|v| u8::from(v >= 400));
+    let (added, _, _) = run(&ct, &base, &grid, &known_blur());
+    let y = (cut / SPACING[1]) as usize;
+    let blocked = (5..35).filter(|&z| (10..28).any(|x| added[[z, y, x]] != 0 && base[[z, y, x]] == 0)).count();
+    assert_eq!(blocked, 0, "slices in which the cut is crossed");
+}
+
+#[test]
+fn a_region_is_repaired_as_in_the_whole() {
+    let (ct, base, grid) = wall(0.3, 5.0);
+    let (whole, ..) = run(&ct, &base, &grid, &known_blur());
+    let mut params = known_blur();
+    params.roi_mm = Some([[8.0, 14.0], [4.0, 12.0], [6.0, 20.0]]);
+    let (part, mm, report) = run(&ct, &base, &grid, &params);
+    let inside = |(z, y, x): (usize, usize, usize)| {
+        let p = grid.ras_mm([x as f64, y as f64, z as f64]);
+        params.roi_mm.unwrap().iter().zip(p).all(|(r, c)| (r[0]..=r[1]).contains(&c))
+    };
+    assert!(part.indexed_iter().all(|(i, &v)| v == 0 || inside(i)), "nothing outside");
+    assert!(mm.indexed_iter().all(|(i, &v)| v == 0.0 || inside(i)));
+    let (same, all) = whole
+        .indexed_iter()
+        .filter(|(i, v)| inside(*i) && **v != 0)
+        .fold((0, 0), |(same, all), (i, _)| (same + usize::from(part[i] != 0), all + 1));
+    assert!(all > 100 && same * 100 >= all * 97, "{same} of {all}");
+    assert!(report.openings.iter().all(|o| (7.0..15.0).contains(&o.center_ras_mm[0])));
+
+    params.roi_mm = Some([[800.0, 900.0]; 3]);
+    let outputs = Outputs { added: &mut Array3::zeros(grid.shape()), thickness_mm: None, mass_hu_mm: None };
+    let result = thin_bone::thin_bone(&ct, &base, &grid, &params, outputs, &Job::new());
+    assert_eq!(result.unwrap_err(), Error::Empty { what: "region of interest" });
+}
+
+#[test]
+fn threads_do_not_change_the_result() {
+    let (ct, base, grid) = wall(0.3, 4.0);
+    let [one, three] = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| run(&ct, &base, &grid, &known_blur()))
+    });
+    assert_eq!(one, three);
+}
+
+#[test]
+fn the_blur_is_measured_on_the_skin() {
+    // a ball of flesh with a bone inside; skin is nearly flat at the scale of the blur
+    for (name, fwhm, overshoot, noise) in [("smooth", [1.05, 0.66], 0.0, 25.0), ("sharp", [0.65, 1.05], 0.25, 40.0)] {
+        let sigma =
+            |nz2: f64, xy: f64| ((xy / 2.3548_f64).powi(2) * (1.0 - nz2) + (fwhm[1] / 2.3548_f64).powi(2) * nz2).sqrt();
+        let size = [110, 110, 80];
+        let spacing = [0.5, 0.5, 0.7];
+        let grid = Grid::axis_aligned(size, spacing).unwrap();
+        let mut random = Noise(11);
+        let ct = Array3::from_shape_fn(grid.shape(), |(z, y, x)| {
+            let p = [x as f64 * 0.5 - 27.3, y as f64 * 0.5 - 27.1, z as f64 * 0.7 - 27.7];
+            let r = p.iter().map(|c| c * c).sum::<f64>().sqrt().max(1e-6);
+            let nz2 = (p[2] / r).powi(2);
+            let depth = 22.0 - r;
+            let edge = (1.0 + overshoot) * cdf(depth / sigma(nz2, fwhm[0])) - overshoot * cdf(depth / sigma(nz2, 1.5));
+            let bone = cdf((6.0 - r) / 0.4);
+            let hu = AIR + (SOFT - AIR) * edge + (BONE - SOFT) * bone + noise * random.next();
+            hu.round().clamp(-1024.0, 3071.0) as i16
+        });
+        let base = ct.mapv(|v| u8::from(v >= 300));
+        let (_, _, report) = run(&ct, &base, &grid, &Params::default());
+        let found = report.calibration.psf.fwhm_mm();
+        let error = [0, 1].map(|a| found[a] / fwhm[a] - 1.0);
+        println!(
+            "{name}: {found:.3?} mm of {fwhm:?}, off by {error:+.3?}; overshoot {:.2} of {overshoot}",
+            report.calibration.psf.overshoot
+        );
+        assert_eq!(report.calibration.source, Source::Skin);
+        assert!(error[0].abs() < 0.1 && error[1].abs() < 0.15, "{name}: {found:?} of {fwhm:?}");
+    }
+}
+
+#[test]
+fn without_skin_or_bone_it_says_so() {
+    let (ct, base, grid) = wall(0.3, 4.0);
+    let (_, _, report) = run(&ct, &base, &grid, &Params::default());
+    assert_eq!(report.calibration.source, Source::Spacing);
+    assert!(report.warnings.iter().any(|w| w.contains("no clean skin")), "{:?}", report.warnings);
+
+    let none = Array3::zeros(grid.shape());
+    let mut added = Array3::zeros(grid.shape());
+    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+    let result = thin_bone::thin_bone(&ct, &none, &grid, &Params::default(), outputs, &Job::new());
+    assert_eq!(result.unwrap_err(), Error::Empty { what: "base bone" });
+}
+
+#[test]
+fn a_cancelled_job_stops() {
+    let (ct, base, grid) = wall(0.3, 4.0);
+    let job = Job::new();
+    job.cancel();
+    let mut added = Array3::zeros(grid.shape());
+    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+    assert_eq!(thin_bone::thin_bone(&ct, &base, &grid, &known_blur(), outputs, &job).unwrap_err(), Error::Cancelled);
+}
