@@ -21,10 +21,10 @@ pub enum BridgeError {
         /// Which buffer.
         what: &'static str,
     },
-    /// The output shares bytes with an input.
+    /// An output shares bytes with another buffer.
     #[error("the output overlaps the {what}: give it memory of its own")]
     Overlap {
-        /// Which input.
+        /// Which one.
         what: &'static str,
     },
     /// An enumeration's value that stands for nothing.

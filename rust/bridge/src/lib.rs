@@ -14,6 +14,7 @@ mod voxels;
 pub use guard::BridgeError;
 
 use guard::guarded;
+use skull_kernels::thin_bone::{self, Outputs};
 use skull_kernels::{skin, surface, threshold};
 use voxels::{output, view, with_voxels};
 
@@ -167,6 +168,74 @@ mod ffi {
         warnings: Vec<String>,
     }
 
+    /// What becomes of an opening of the bone.
+    #[derive(Debug, Clone, Copy)]
+    enum Verdict {
+        Filled,
+        Open,
+        Undecided,
+    }
+
+    /// A user's verdict on the opening nearest to a place.
+    #[derive(Debug, Clone)]
+    struct Decision {
+        center_ras_mm: [f64; 3],
+        verdict: Verdict,
+    }
+
+    /// How thin bone is found; start from `default_thin_bone_params()`.
+    #[derive(Debug, Clone)]
+    struct ThinBoneParams {
+        /// Measure the scanner's blur on the skin; `fwhm_mm` is not used then.
+        measure_blur: bool,
+        /// Its full widths at half maximum, in-plane and through-plane.
+        fwhm_mm: [f64; 2],
+        /// The thinnest wall that is looked for.
+        thinnest_mm: f64,
+        /// Openings up to the area of a circle of this diameter are listed.
+        largest_opening_mm: f64,
+        decisions: Vec<Decision>,
+    }
+
+    /// An opening of the bone.
+    #[derive(Debug, Clone)]
+    struct Opening {
+        /// Its number in the list, from 1, largest first.
+        id: usize,
+        center_ras_mm: [f64; 3],
+        /// Unit vector through it.
+        axis_ras: [f64; 3],
+        diameter_mm: f64,
+        area_mm2: f64,
+        verdict: Verdict,
+        /// Whether the verdict is the user's.
+        decided: bool,
+        /// Wall that its middle shows, as a share of its rim's; NaN where that cannot be measured.
+        residual: f64,
+        residual_se: f64,
+        /// What it would be if the opening were empty.
+        residual_if_empty: f64,
+        /// Thickness of the wall around it; 0 where its rim is thick bone.
+        rim_mm: f64,
+        /// HU on both sides, against and along the axis.
+        media_hu: [f64; 2],
+    }
+
+    /// What was found on the way to thin bone.
+    #[derive(Debug, Clone)]
+    struct ThinBoneReport {
+        /// The scanner's blur: full widths at half maximum, in-plane and through-plane.
+        fwhm_mm: [f64; 2],
+        /// The thinnest wall next to air, and between soft tissues, that this scan shows at one place.
+        thinnest_seen_mm: [f64; 2],
+        /// The smallest hole that this scan shows to be empty.
+        smallest_hole_mm: f64,
+        sheets: usize,
+        added_ml: f64,
+        openings: Vec<Opening>,
+        warnings: Vec<String>,
+    }
+
     /// How a surface is made; start from `default_surface_params()`.
     #[derive(Debug, Clone)]
     struct SurfaceParams {
@@ -189,6 +258,7 @@ mod ffi {
         fn default_skin_params() -> SkinParams;
         fn threshold_params(preset: Preset) -> Result<ThresholdParams>;
         fn threshold_methods() -> Vec<String>;
+        fn default_thin_bone_params() -> ThinBoneParams;
         fn default_surface_params() -> SurfaceParams;
 
         type Job;
@@ -209,6 +279,15 @@ mod ffi {
             out: &mut [u8],
             job: &Job,
         ) -> Result<ThresholdReport>;
+        fn thin_bone(
+            self: &Engine,
+            image: &Image,
+            bone: &[u8],
+            params: &ThinBoneParams,
+            added: &mut [u8],
+            thickness_mm: &mut [f32],
+            job: &Job,
+        ) -> Result<ThinBoneReport>;
         fn surface(self: &Engine, mask: &[u8], grid: &Grid, params: &SurfaceParams, job: &Job) -> Result<Box<Mesh>>;
         fn panic_on_a_worker(self: &Engine) -> Result<()>;
 
@@ -229,6 +308,10 @@ fn threshold_params(preset: ffi::Preset) -> Result<ffi::ThresholdParams, BridgeE
 
 fn threshold_methods() -> Vec<String> {
     skull_kernels::auto_threshold::Method::ALL.map(|method| method.name().to_owned()).into()
+}
+
+fn default_thin_bone_params() -> ffi::ThinBoneParams {
+    thin_bone::Params::default().into()
 }
 
 fn default_surface_params() -> ffi::SurfaceParams {
@@ -309,6 +392,35 @@ impl Engine {
             let mask = mask.as_deref();
             Ok(with_voxels!(image, grid, voxels => {
                 threshold::threshold(voxels, mask, grid, params, out, &job.0)?
+            })
+            .into())
+        })
+    }
+
+    /// Sets `added` to 1 where bone too thin for the base `bone` is put back, and to 0 elsewhere; `thickness_mm`, if it
+    /// is not empty, to its thickness.
+    fn thin_bone(
+        &self,
+        image: &ffi::Image<'_>,
+        bone: &[u8],
+        params: &ffi::ThinBoneParams,
+        added: &mut [u8],
+        thickness_mm: &mut [f32],
+        job: &Job,
+    ) -> Result<ffi::ThinBoneReport, BridgeError> {
+        self.run(|| {
+            let (grid, params) = (&image.grid.kernel()?, &params.kernel()?);
+            let mut thickness = if thickness_mm.is_empty() {
+                None
+            } else {
+                Some(output(thickness_mm, &[("image", image.bytes), ("bone", bone), ("other output", added)], grid)?)
+            };
+            let mut added = output(added, &[("image", image.bytes), ("bone", bone)], grid)?;
+            let bone = &*view("bone", bone, grid)?;
+            Ok(with_voxels!(image, grid, voxels => {
+                let outputs =
+                    Outputs { added: &mut added, thickness_mm: thickness.as_deref_mut(), mass_hu_mm: None };
+                thin_bone::thin_bone(voxels, bone, grid, params, outputs, &job.0)?
             })
             .into())
         })

@@ -3,7 +3,7 @@
 use crate::ffi::{self, BoundKind, Preset};
 use crate::guard::BridgeError;
 use skull_kernels::auto_threshold::Method;
-use skull_kernels::{Mesh, skin, surface, threshold};
+use skull_kernels::{Mesh, skin, surface, thin_bone, threshold};
 
 impl From<skin::Modality> for ffi::Modality {
     fn from(modality: skin::Modality) -> Self {
@@ -156,6 +156,78 @@ impl From<threshold::Report> for ffi::ThresholdReport {
             islands_removed_ml: report.islands_removed_ml,
             holes_filled: report.holes_filled,
             holes_filled_ml: report.holes_filled_ml,
+            warnings: report.warnings,
+        }
+    }
+}
+
+impl From<thin_bone::Params> for ffi::ThinBoneParams {
+    fn from(params: thin_bone::Params) -> Self {
+        Self {
+            measure_blur: params.fwhm_mm.is_none(),
+            fwhm_mm: params.fwhm_mm.unwrap_or_default(),
+            thinnest_mm: params.thinnest_mm,
+            largest_opening_mm: params.largest_opening_mm,
+            decisions: Vec::new(),
+        }
+    }
+}
+
+impl ffi::ThinBoneParams {
+    pub(crate) fn kernel(&self) -> Result<thin_bone::Params, BridgeError> {
+        let mut params = thin_bone::Params::default();
+        params.fwhm_mm = (!self.measure_blur).then_some(self.fwhm_mm);
+        params.thinnest_mm = self.thinnest_mm;
+        params.largest_opening_mm = self.largest_opening_mm;
+        params.decisions = self.decisions.iter().map(ffi::Decision::kernel).collect::<Result<_, _>>()?;
+        Ok(params)
+    }
+}
+
+impl ffi::Decision {
+    fn kernel(&self) -> Result<thin_bone::Decision, BridgeError> {
+        let verdict = match self.verdict {
+            ffi::Verdict::Filled => thin_bone::Verdict::Filled,
+            ffi::Verdict::Open => thin_bone::Verdict::Open,
+            ffi::Verdict::Undecided => thin_bone::Verdict::Undecided,
+            other => return Err(BridgeError::Unknown { what: "verdict", value: other.repr }),
+        };
+        Ok(thin_bone::Decision { center_ras_mm: self.center_ras_mm, verdict })
+    }
+}
+
+impl From<thin_bone::Opening> for ffi::Opening {
+    fn from(opening: thin_bone::Opening) -> Self {
+        Self {
+            id: opening.id,
+            center_ras_mm: opening.center_ras_mm,
+            axis_ras: opening.axis_ras,
+            diameter_mm: opening.diameter_mm,
+            area_mm2: opening.area_mm2,
+            verdict: match opening.verdict {
+                thin_bone::Verdict::Filled => ffi::Verdict::Filled,
+                thin_bone::Verdict::Open => ffi::Verdict::Open,
+                thin_bone::Verdict::Undecided => ffi::Verdict::Undecided,
+            },
+            decided: opening.decided,
+            residual: opening.residual.unwrap_or(f64::NAN),
+            residual_se: opening.residual_se,
+            residual_if_empty: opening.residual_if_empty,
+            rim_mm: opening.rim_mm,
+            media_hu: opening.media_hu,
+        }
+    }
+}
+
+impl From<thin_bone::Report> for ffi::ThinBoneReport {
+    fn from(report: thin_bone::Report) -> Self {
+        Self {
+            fwhm_mm: report.calibration.psf.fwhm_mm(),
+            thinnest_seen_mm: report.thinnest_seen_mm,
+            smallest_hole_mm: report.smallest_hole_mm,
+            sheets: report.sheets,
+            added_ml: report.added_mm3 / 1000.0,
+            openings: report.openings.into_iter().map(Into::into).collect(),
             warnings: report.warnings,
         }
     }

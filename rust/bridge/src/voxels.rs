@@ -24,19 +24,20 @@ pub(crate) fn view<'a, T: bytemuck::AnyBitPattern>(
     Ok(ArrayView3::from_shape(grid.shape(), voxels).expect("the length was checked"))
 }
 
-/// The mask to write into `out`, which shares no byte with the named inputs.
+/// The array to write into `out`, which shares no byte with the named buffers.
 ///
 /// C++ must not pass overlapping buffers; where it does by mistake this refuses before anything is written.
-pub(crate) fn output<'a>(
-    out: &'a mut [u8],
-    inputs: &[(&'static str, &[u8])],
+pub(crate) fn output<'a, T>(
+    out: &'a mut [T],
+    others: &[(&'static str, &[u8])],
     grid: &Grid,
-) -> Result<ArrayViewMut3<'a, u8>, BridgeError> {
-    check_length::<u8>("output", out.len(), grid)?;
+) -> Result<ArrayViewMut3<'a, T>, BridgeError> {
+    check_length::<T>("output", size_of_val(out), grid)?;
     let written = out.as_ptr_range();
-    for &(what, input) in inputs {
-        let read = input.as_ptr_range();
-        if read.start < written.end && written.start < read.end {
+    let (start, end) = (written.start.cast::<u8>(), written.end.cast::<u8>());
+    for &(what, other) in others {
+        let read = other.as_ptr_range();
+        if read.start < end && start < read.end {
             return Err(BridgeError::Overlap { what });
         }
     }
