@@ -63,6 +63,7 @@ struct Structure
 const Structure STRUCTURES[] = {
   { "Skin", "SCT^85756007^Tissue~SCT^39937001^Skin", { 177. / 255., 122. / 255., 101. / 255. } },
   { "Bone", "SCT^85756007^Tissue~SCT^272673000^Bone", { 241. / 255., 214. / 255., 145. / 255. } },
+  { "Thin bone", "SCT^85756007^Tissue~SCT^272673000^Bone", { 241. / 255., 214. / 255., 145. / 255. } },
   { "Skull", "SCT^123037004^Anatomical Structure~SCT^89546000^Skull", { 241. / 255., 213. / 255., 144. / 255. } },
 };
 
@@ -419,7 +420,11 @@ vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::M
   vtkSmartPointer<vtkOrientedImageData> within;
   if (!maskSegmentID.empty())
   {
-    within = SegmentOn(image, segmentation, maskSegmentID);
+    if (operation->GetNeedsWholeVolume() && placed.Warp)
+    {
+      throw Failure("the volume and the segmentation are below different non-linear transforms: harden them, or put both below the same");
+    }
+    within = SegmentOn(operation->GetNeedsWholeVolume() ? placed.Image : image, segmentation, maskSegmentID);
   }
   const auto result = NewMask(image);
 

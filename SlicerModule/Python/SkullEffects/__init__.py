@@ -1,4 +1,4 @@
-"""Skin, masked threshold and print-ready surfaces for scripts.
+"""Skin, masked threshold, thin bone and print-ready surfaces for scripts.
 
 Works the same in 3D Slicer's Python console and in plain Python with the package slicer-core::
 
@@ -6,6 +6,7 @@ Works the same in 3D Slicer's Python console and in plain Python with the packag
 
     SkullEffects.skin(volume, segmentation, "Skin", opening_mm=8)
     SkullEffects.threshold(volume, segmentation, "Bone", mask="Skin", lower=226)
+    SkullEffects.thin_bone(volume, segmentation, bone="Bone", table=table, points=points)
     model = SkullEffects.surface(segmentation, "Skin").model
 
 Nodes are MRML nodes of one scene. Lengths are in mm, volumes in ml, intensities in the image's units (HU in CT). A segment
@@ -28,24 +29,33 @@ try:
 
     from .vtkSlicerSkullEffectsModuleLogicPython import (
         vtkSkullEffectsSkin,
+        vtkSkullEffectsThinBone,
         vtkSkullEffectsThreshold,
         vtkSlicerSkullEffectsLogic,
     )
 except ImportError:  # in Slicer, which puts its modules' classes there
-    from slicer import vtkSkullEffectsSkin, vtkSkullEffectsThreshold, vtkSlicerSkullEffectsLogic
+    from slicer import (
+        vtkSkullEffectsSkin,
+        vtkSkullEffectsThinBone,
+        vtkSkullEffectsThreshold,
+        vtkSlicerSkullEffectsLogic,
+    )
 
 __all__ = [
     "BatchItem",
     "Cancelled",
     "Error",
+    "Opening",
     "SkinResult",
     "SurfaceResult",
+    "ThinBoneResult",
     "ThresholdResult",
     "batch",
     "logic",
     "methods",
     "skin",
     "surface",
+    "thin_bone",
     "threshold",
 ]
 
@@ -88,6 +98,34 @@ class ThresholdResult:
     upper: float
     islands_removed: int
     holes_filled: int
+    warnings: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class Opening:
+    """An opening of the bone: `verdict` is "filled", "open" or "undecided" (which stays open), `decided` whether it is the
+    user's, `center` in the volume's RAS."""
+
+    verdict: str
+    decided: bool
+    diameter_mm: float
+    center: tuple
+
+
+@dataclasses.dataclass(frozen=True)
+class ThinBoneResult:
+    """What `thin_bone` put back: `volume_ml` of it, and every opening, largest first.
+
+    `fwhm_mm` is the scanner's blur, in-plane and through-plane; `thinnest_seen_mm` the thinnest wall next to air that the
+    scan shows at one place; `smallest_hole_mm` the smallest hole that it shows to be empty.
+    """
+
+    segment_id: str
+    volume_ml: float
+    fwhm_mm: tuple
+    thinnest_seen_mm: float
+    smallest_hole_mm: float
+    openings: tuple
     warnings: tuple
 
 
@@ -272,6 +310,71 @@ def threshold(
 
 
 @_says_what_is_misspelt
+def thin_bone(
+    volume,
+    segmentation,
+    segment="Thin bone",
+    *,
+    bone="Bone",
+    fwhm_mm=None,
+    thinnest_mm=0.15,
+    largest_opening_mm=15.0,
+    decisions=(),
+    table=None,
+    points=None,
+    thickness=None,
+    editor=None,
+    progress=None,
+):
+    """Bone of a CT that is thinner than a voxel, put back where the scan shows its mass. The base bone never changes.
+
+    :param volume: the CT, a scalar volume node in HU.
+    :param segmentation: the segmentation node that has the base bone.
+    :param segment: name or ID of the segment to set to what is added (default "Thin bone").
+    :param bone: name or ID of the segment with the base bone (default "Bone").
+    :param fwhm_mm: full widths at half maximum of the scanner's blur, in-plane and through-plane, in mm (default: measured on
+        the skin).
+    :param thinnest_mm: the thinnest wall that is looked for, in mm (default 0.15).
+    :param largest_opening_mm: openings up to the area of a circle of this diameter, in mm, are listed (default 15).
+    :param decisions: pairs of a place in the volume's RAS, in mm, and a verdict ("filled", "open" or "undecided") to use for the
+        opening nearest to it (default: none).
+    :param table: a table node to list the openings in (default: none).
+    :param points: a markups point list node to put a point in each opening, named by its verdict (default: none).
+    :param thickness: a scalar volume node for the walls' thickness, in mm (default: none).
+    :param editor: a vtkSlicerSegmentEditorLogic whose masking, overwriting and undo apply (default: none do).
+    :param progress: called with the fraction done, 0 to 1.
+    :return: `ThinBoneResult`.
+    :raises Error: with what to do.
+    """
+    operation = vtkSkullEffectsThinBone()
+    operation.SetBoneSegmentID(_segment_id(segmentation, bone, "bone"))
+    if fwhm_mm is not None:
+        in_plane, through_plane = fwhm_mm
+        operation.SetFwhmInPlaneMm(_number("fwhm_mm", in_plane, 0.01, 20))
+        operation.SetFwhmThroughPlaneMm(_number("fwhm_mm", through_plane, 0.01, 20))
+    operation.SetThinnestMm(_number("thinnest_mm", thinnest_mm, 0))
+    operation.SetLargestOpeningMm(_number("largest_opening_mm", largest_opening_mm, 0))
+    for center, verdict in decisions:
+        operation.AddDecision(*map(float, center), _choice("verdict", verdict, _VERDICTS))
+    segment_id = _apply(operation, volume, segmentation, segment, editor, progress)
+    if table is not None:
+        operation.WriteOpenings(table)
+    if points is not None:
+        operation.WriteOpenings(points, volume)
+    if thickness is not None:
+        operation.WriteThickness(thickness, volume)
+    return ThinBoneResult(
+        segment_id,
+        operation.GetVolumeMl(),
+        (operation.GetFoundFwhmInPlaneMm(), operation.GetFoundFwhmThroughPlaneMm()),
+        operation.GetThinnestSeenMm(),
+        operation.GetSmallestHoleMm(),
+        tuple(_opening(operation, i) for i in range(operation.GetNumberOfOpenings())),
+        _warnings(operation),
+    )
+
+
+@_says_what_is_misspelt
 def surface(segmentation, segment="Skin", model=None, *, smoothing=15, progress=None):
     """The closed, smooth surface of a segment, ready to print: watertight, and within half a voxel of the segment.
 
@@ -348,6 +451,15 @@ def logic():
 
 
 _logic = vtkSlicerSkullEffectsLogic()
+
+_VERDICTS = ("filled", "open", "undecided")
+
+
+def _opening(operation, index):
+    center = [0.0, 0.0, 0.0]
+    operation.GetOpeningCenter(index, center)
+    verdict = _VERDICTS[operation.GetOpeningVerdict(index)]
+    return Opening(verdict, operation.GetOpeningDecided(index), operation.GetOpeningDiameterMm(index), tuple(center))
 
 
 def _apply(operation, volume, segmentation, segment, editor, progress):

@@ -141,7 +141,7 @@ def test_defaults_are_the_kernels():
 
 
 def test_every_parameter_is_documented():
-    for function in (SkullEffects.skin, SkullEffects.threshold, SkullEffects.surface, SkullEffects.batch):
+    for function in (SkullEffects.skin, SkullEffects.threshold, SkullEffects.thin_bone, SkullEffects.surface, SkullEffects.batch):
         for name in inspect.signature(function).parameters:
             assert f":param {name}:" in function.__doc__ or name == "parameters", f"{function.__name__}: {name}"
 

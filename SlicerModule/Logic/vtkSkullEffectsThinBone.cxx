@@ -1,0 +1,236 @@
+#include "vtkSkullEffectsThinBone.h"
+#include "SkullEffectsRun.h"
+#include "SkullEffectsText.h"
+
+// MRML includes
+#include <vtkMRMLMarkupsFiducialNode.h>
+#include <vtkMRMLScalarVolumeNode.h>
+#include <vtkMRMLTableNode.h>
+
+// VTK includes
+#include <vtkDoubleArray.h>
+#include <vtkFloatArray.h>
+#include <vtkImageData.h>
+#include <vtkIntArray.h>
+#include <vtkMatrix4x4.h>
+#include <vtkNew.h>
+#include <vtkObjectFactory.h>
+#include <vtkPointData.h>
+#include <vtkStringArray.h>
+#include <vtkTable.h>
+#include <vtkVector.h>
+
+// STD includes
+#include <algorithm>
+#include <vector>
+
+namespace
+{
+const char* const VERDICTS[] = { "filled", "open", "undecided" };
+
+//-----------------------------------------------------------------------------
+/// The item of this index, or nothing.
+template <typename T>
+const T* At(const std::vector<T>& list, int index)
+{
+  return index >= 0 && index < static_cast<int>(list.size()) ? &list[index] : nullptr;
+}
+}
+
+//-----------------------------------------------------------------------------
+vtkStandardNewMacro(vtkSkullEffectsThinBone);
+
+//-----------------------------------------------------------------------------
+vtkSkullEffectsThinBone::vtkSkullEffectsThinBone()
+{
+  const auto params = skull::ffi::default_thin_bone_params();
+  this->FwhmInPlaneMm = params.measure_blur ? 0. : params.fwhm_mm[0];
+  this->FwhmThroughPlaneMm = params.measure_blur ? 0. : params.fwhm_mm[1];
+  this->ThinnestMm = params.thinnest_mm;
+  this->LargestOpeningMm = params.largest_opening_mm;
+}
+
+//-----------------------------------------------------------------------------
+vtkSkullEffectsThinBone::~vtkSkullEffectsThinBone() = default;
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::PrintSelf(ostream& os, vtkIndent indent)
+{
+  this->Superclass::PrintSelf(os, indent);
+  os << indent << "BoneSegmentID: " << this->BoneSegmentID << "\n";
+  os << indent << "FwhmInPlaneMm: " << this->FwhmInPlaneMm << "\n";
+  os << indent << "FwhmThroughPlaneMm: " << this->FwhmThroughPlaneMm << "\n";
+  os << indent << "ThinnestMm: " << this->ThinnestMm << "\n";
+  os << indent << "LargestOpeningMm: " << this->LargestOpeningMm << "\n";
+  os << indent << "NumberOfOpenings: " << this->GetNumberOfOpenings() << "\n";
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::AddDecision(double r, double a, double s, int verdict)
+{
+  this->Decisions.push_back({ { r, a, s }, verdict });
+  this->Modified();
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::RemoveAllDecisions()
+{
+  this->Decisions.clear();
+  this->Modified();
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::Run(const SkullEffectsRun& run)
+{
+  skull::ffi::ThinBoneParams params = skull::ffi::default_thin_bone_params();
+  params.measure_blur = this->FwhmInPlaneMm <= 0. && this->FwhmThroughPlaneMm <= 0.;
+  params.fwhm_mm = { this->FwhmInPlaneMm, this->FwhmThroughPlaneMm };
+  params.thinnest_mm = this->ThinnestMm;
+  params.largest_opening_mm = this->LargestOpeningMm;
+  for (const Decision& decision : this->Decisions)
+  {
+    params.decisions.push_back(
+      { { decision.Center[0], decision.Center[1], decision.Center[2] }, static_cast<skull::ffi::Verdict>(decision.Verdict) });
+  }
+
+  const auto thickness = vtkSmartPointer<vtkFloatArray>::New();
+  thickness->SetNumberOfValues(static_cast<vtkIdType>(run.Output.size()));
+  const auto report = run.Engine.thin_bone(run.Image, run.Mask, params, run.Output, { thickness->GetPointer(0), run.Output.size() }, run.Job);
+  this->Thickness = thickness;
+  this->VolumeMl = report.added_ml;
+  this->Warnings = SkullEffectsText(report.warnings);
+  this->FoundFwhmInPlaneMm = report.fwhm_mm[0];
+  this->FoundFwhmThroughPlaneMm = report.fwhm_mm[1];
+  this->ThinnestSeenMm = report.thinnest_seen_mm[0];
+  this->SmallestHoleMm = report.smallest_hole_mm;
+  this->Sheets = static_cast<int>(report.sheets);
+  this->Openings.clear();
+  for (const auto& found : report.openings)
+  {
+    Opening opening;
+    std::copy(found.center_ras_mm.begin(), found.center_ras_mm.end(), opening.Center);
+    std::copy(found.axis_ras.begin(), found.axis_ras.end(), opening.Axis);
+    std::copy(found.media_hu.begin(), found.media_hu.end(), opening.MediaHu);
+    opening.DiameterMm = found.diameter_mm;
+    opening.AreaMm2 = found.area_mm2;
+    opening.Verdict = static_cast<int>(found.verdict);
+    opening.Decided = found.decided;
+    opening.Residual = found.residual;
+    opening.ResidualError = found.residual_se;
+    opening.ResidualIfEmpty = found.residual_if_empty;
+    opening.RimMm = found.rim_mm;
+    this->Openings.push_back(opening);
+  }
+}
+
+//-----------------------------------------------------------------------------
+int vtkSkullEffectsThinBone::GetNumberOfOpenings() const
+{
+  return static_cast<int>(this->Openings.size());
+}
+
+//-----------------------------------------------------------------------------
+int vtkSkullEffectsThinBone::GetOpeningVerdict(int index) const
+{
+  const Opening* opening = At(this->Openings, index);
+  return opening ? opening->Verdict : Undecided;
+}
+
+//-----------------------------------------------------------------------------
+bool vtkSkullEffectsThinBone::GetOpeningDecided(int index) const
+{
+  const Opening* opening = At(this->Openings, index);
+  return opening && opening->Decided;
+}
+
+//-----------------------------------------------------------------------------
+double vtkSkullEffectsThinBone::GetOpeningDiameterMm(int index) const
+{
+  const Opening* opening = At(this->Openings, index);
+  return opening ? opening->DiameterMm : 0.;
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::GetOpeningCenter(int index, double center[3]) const
+{
+  if (const Opening* opening = At(this->Openings, index))
+  {
+    std::copy_n(opening->Center, 3, center);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::WriteOpenings(vtkMRMLTableNode* node)
+{
+  vtkNew<vtkTable> table;
+  const auto addNumbers = [&](const char* name, double (*value)(const Opening&)) {
+    vtkNew<vtkDoubleArray> column;
+    column->SetName(name);
+    for (const Opening& opening : this->Openings)
+    {
+      column->InsertNextValue(value(opening));
+    }
+    table->AddColumn(column);
+  };
+  vtkNew<vtkIntArray> number;
+  number->SetName("Opening");
+  vtkNew<vtkStringArray> verdict;
+  verdict->SetName("Verdict");
+  vtkNew<vtkStringArray> decidedBy;
+  decidedBy->SetName("Decided by");
+  for (const Opening& opening : this->Openings)
+  {
+    number->InsertNextValue(static_cast<int>(number->GetNumberOfValues()) + 1);
+    verdict->InsertNextValue(VERDICTS[opening.Verdict]);
+    decidedBy->InsertNextValue(opening.Decided ? "user" : "scan");
+  }
+  table->AddColumn(number);
+  table->AddColumn(verdict);
+  table->AddColumn(decidedBy);
+  addNumbers("Diameter (mm)", [](const Opening& o) { return o.DiameterMm; });
+  addNumbers("Area (mm2)", [](const Opening& o) { return o.AreaMm2; });
+  addNumbers("Wall in it (share)", [](const Opening& o) { return o.Residual; });
+  addNumbers("Its error", [](const Opening& o) { return o.ResidualError; });
+  addNumbers("If empty", [](const Opening& o) { return o.ResidualIfEmpty; });
+  addNumbers("Wall around (mm)", [](const Opening& o) { return o.RimMm; });
+  addNumbers("Before (HU)", [](const Opening& o) { return o.MediaHu[0]; });
+  addNumbers("Behind (HU)", [](const Opening& o) { return o.MediaHu[1]; });
+  addNumbers("R (mm)", [](const Opening& o) { return o.Center[0]; });
+  addNumbers("A (mm)", [](const Opening& o) { return o.Center[1]; });
+  addNumbers("S (mm)", [](const Opening& o) { return o.Center[2]; });
+  node->SetAndObserveTable(table);
+  node->SetUseColumnTitleAsColumnHeader(true);
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::WriteOpenings(vtkMRMLMarkupsFiducialNode* points, vtkMRMLScalarVolumeNode* volume)
+{
+  points->RemoveAllControlPoints();
+  for (size_t i = 0; i < this->Openings.size(); ++i)
+  {
+    const Opening& opening = this->Openings[i];
+    points->AddControlPoint(vtkVector3d(opening.Center), VERDICTS[opening.Verdict] + std::string(" ") + std::to_string(i + 1));
+  }
+  points->SetAndObserveTransformNodeID(volume->GetTransformNodeID());
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::WriteThickness(vtkMRMLScalarVolumeNode* thickness, vtkMRMLScalarVolumeNode* volume)
+{
+  if (!this->Thickness)
+  {
+    return; // nothing has run yet
+  }
+  vtkNew<vtkImageData> image;
+  image->SetExtent(volume->GetImageData()->GetExtent());
+  image->GetPointData()->SetScalars(this->Thickness);
+  vtkNew<vtkMatrix4x4> toRAS;
+  volume->GetIJKToRASMatrix(toRAS);
+  thickness->SetAndObserveImageData(image);
+  thickness->SetIJKToRASMatrix(toRAS);
+  thickness->SetAndObserveTransformNodeID(volume->GetTransformNodeID());
+  if (thickness->GetScene() && !thickness->GetDisplayNode())
+  {
+    thickness->CreateDefaultDisplayNodes();
+  }
+}

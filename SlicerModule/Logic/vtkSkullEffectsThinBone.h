@@ -1,0 +1,133 @@
+#ifndef vtkSkullEffectsThinBone_h
+#define vtkSkullEffectsThinBone_h
+
+#include "vtkSkullEffectsOperation.h"
+
+// VTK includes
+#include <vtkSmartPointer.h>
+
+class vtkFloatArray;
+class vtkMRMLMarkupsFiducialNode;
+class vtkMRMLScalarVolumeNode;
+class vtkMRMLTableNode;
+
+/// \brief Walls thinner than a voxel, put back into the bone of a CT, with every opening listed.
+///
+/// The result is the bone that is added; the base bone is never changed.
+class VTK_SLICER_SKULLEFFECTS_MODULE_LOGIC_EXPORT vtkSkullEffectsThinBone : public vtkSkullEffectsOperation
+{
+public:
+  static vtkSkullEffectsThinBone* New();
+  vtkTypeMacro(vtkSkullEffectsThinBone, vtkSkullEffectsOperation);
+  void PrintSelf(ostream& os, vtkIndent indent) override;
+
+  std::string GetDefaultSegmentName() const override { return "Thin bone"; }
+  std::string GetMaskSegmentID() const override { return this->BoneSegmentID; }
+  bool GetNeedsWholeVolume() const override { return true; }
+
+  /// The segment that holds the base bone.
+  vtkSetMacro(BoneSegmentID, std::string);
+  vtkGetMacro(BoneSegmentID, std::string);
+
+  ///@{
+  /// The scanner's blur: full widths at half maximum, in-plane and through-plane, in mm. 0, the default, has it measured
+  /// on the skin.
+  vtkSetMacro(FwhmInPlaneMm, double);
+  vtkGetMacro(FwhmInPlaneMm, double);
+  vtkSetMacro(FwhmThroughPlaneMm, double);
+  vtkGetMacro(FwhmThroughPlaneMm, double);
+  ///@}
+
+  ///@{
+  /// The thinnest wall that is looked for, in mm.
+  vtkSetMacro(ThinnestMm, double);
+  vtkGetMacro(ThinnestMm, double);
+  ///@}
+
+  ///@{
+  /// Openings up to the area of a circle of this diameter, in mm, are listed.
+  vtkSetMacro(LargestOpeningMm, double);
+  vtkGetMacro(LargestOpeningMm, double);
+  ///@}
+
+  enum
+  {
+    Filled = 0,
+    Open,
+    Undecided
+  };
+
+  ///@{
+  /// Verdicts to use instead of the found ones, on the openings nearest to a place in the volume's RAS.
+  void AddDecision(double r, double a, double s, int verdict);
+  void RemoveAllDecisions();
+  ///@}
+
+  ///@{
+  /// What was found; an opening is given by its index from 0, largest first.
+  vtkGetMacro(FoundFwhmInPlaneMm, double);
+  vtkGetMacro(FoundFwhmThroughPlaneMm, double);
+  vtkGetMacro(ThinnestSeenMm, double);
+  vtkGetMacro(SmallestHoleMm, double);
+  vtkGetMacro(Sheets, int);
+  int GetNumberOfOpenings() const;
+  int GetOpeningVerdict(int index) const;
+  bool GetOpeningDecided(int index) const;
+  double GetOpeningDiameterMm(int index) const;
+  void GetOpeningCenter(int index, double center[3]) const VTK_SIZEHINT(center, 3);
+  ///@}
+
+  ///@{
+  /// Writes what was found: a row for each opening; a point in each, named by verdict and number, where the volume is
+  /// seen; and the walls' thickness in mm, on the volume's grid.
+  void WriteOpenings(vtkMRMLTableNode* table);
+  void WriteOpenings(vtkMRMLMarkupsFiducialNode* points, vtkMRMLScalarVolumeNode* volume);
+  void WriteThickness(vtkMRMLScalarVolumeNode* thickness, vtkMRMLScalarVolumeNode* volume);
+  ///@}
+
+protected:
+  vtkSkullEffectsThinBone();
+  ~vtkSkullEffectsThinBone() override;
+  void Run(const SkullEffectsRun& run) override;
+
+  struct Opening
+  {
+    double Center[3];
+    double Axis[3];
+    double DiameterMm;
+    double AreaMm2;
+    int Verdict;
+    bool Decided;
+    double Residual;
+    double ResidualError;
+    double ResidualIfEmpty;
+    double RimMm;
+    double MediaHu[2];
+  };
+  struct Decision
+  {
+    double Center[3];
+    int Verdict;
+  };
+
+  std::string BoneSegmentID;
+  double FwhmInPlaneMm;
+  double FwhmThroughPlaneMm;
+  double ThinnestMm;
+  double LargestOpeningMm;
+  std::vector<Decision> Decisions;
+
+  double FoundFwhmInPlaneMm{ 0. };
+  double FoundFwhmThroughPlaneMm{ 0. };
+  double ThinnestSeenMm{ 0. };
+  double SmallestHoleMm{ 0. };
+  int Sheets{ 0 };
+  std::vector<Opening> Openings;
+  vtkSmartPointer<vtkFloatArray> Thickness;
+
+private:
+  vtkSkullEffectsThinBone(const vtkSkullEffectsThinBone&) = delete;
+  void operator=(const vtkSkullEffectsThinBone&) = delete;
+};
+
+#endif
