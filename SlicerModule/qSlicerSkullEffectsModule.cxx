@@ -4,6 +4,7 @@
 // SkullEffects includes
 #include "qSlicerSegmentEditorMaskedThresholdEffect.h"
 #include "qSlicerSegmentEditorSkinSurfaceEffect.h"
+#include "qSlicerSegmentEditorThinBoneEffect.h"
 #include "vtkSlicerSkullEffectsLogic.h"
 
 // Segmentations includes
@@ -25,7 +26,7 @@ qSlicerSkullEffectsModule::~qSlicerSkullEffectsModule() = default;
 QString qSlicerSkullEffectsModule::helpText() const
 {
   return tr("Segment Editor effects for the head: Skin Surface finds the solid head in any MR or CT, Masked Threshold selects "
-            "intensities inside another segment. In Python: import SkullEffects; help(SkullEffects).");
+            "intensities inside another segment, Thin Bone puts back bone thinner than a voxel. In Python: import SkullEffects; help(SkullEffects).");
 }
 
 //-----------------------------------------------------------------------------
@@ -66,6 +67,7 @@ void qSlicerSkullEffectsModule::setup()
   qSlicerSegmentEditorEffectFactory* factory = qSlicerSegmentEditorEffectFactory::instance();
   factory->registerEffect(new qSlicerSegmentEditorSkinSurfaceEffect());
   factory->registerEffect(new qSlicerSegmentEditorMaskedThresholdEffect());
+  factory->registerEffect(new qSlicerSegmentEditorThinBoneEffect());
 }
 
 //-----------------------------------------------------------------------------

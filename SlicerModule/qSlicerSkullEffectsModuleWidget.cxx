@@ -54,7 +54,8 @@ void qSlicerSkullEffectsModuleWidget::setup()
   auto* layout = new QVBoxLayout(this);
   auto* text = new QLabel(tr("The effects of this extension are in the module <b>Segment Editor</b>.<ul>"
                              "<li><b>Skin Surface</b>: the solid head from any MR or CT.</li>"
-                             "<li><b>Masked Threshold</b>: a threshold inside another segment.</li></ul>"
+                             "<li><b>Masked Threshold</b>: a threshold inside another segment.</li>"
+                             "<li><b>Thin Bone</b>: bone of a CT that is thinner than a voxel.</li></ul>"
                              "Not for clinical decisions."));
   text->setWordWrap(true);
   layout->addWidget(text);
@@ -67,6 +68,7 @@ void qSlicerSkullEffectsModuleWidget::setup()
   } actions[] = {
     { tr("Open Skin Surface"), tr("Open the Segment Editor on this effect."), OpenEffect("Skin Surface") },
     { tr("Open Masked Threshold"), tr("Open the Segment Editor on this effect."), OpenEffect("Masked Threshold") },
+    { tr("Open Thin Bone"), tr("Open the Segment Editor on this effect."), OpenEffect("Thin Bone") },
     { tr("Load a sample scan"), tr("Download an MR of a head with the module Sample Data."), "import SampleData\nSampleData.downloadSample('MRHead')\n" },
     { tr("Skin of all loaded volumes"), tr("Make a segmentation with the solid head for each volume."), SKIN_OF_ALL },
   };

@@ -128,12 +128,17 @@ bool qSlicerSegmentEditorSkullEffectsEffect::apply()
   }
 
   const vtkSmartPointer<vtkSkullEffectsOperation> operation = this->createOperation();
-  const std::string selected = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
   vtkNew<vtkOrientedImageData> mask;
   const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
+  const std::string selected = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
   const bool computed = this->compute(operation, mask);
   if (!self || !computed)
   {
+    return false;
+  }
+  if (selected != (editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : ""))
+  {
+    d->LastError = tr("Another segment was selected meanwhile: nothing was written, apply again.");
     return false;
   }
   for (int i = 0; i < operation->GetNumberOfWarnings(); ++i)
@@ -141,13 +146,30 @@ bool qSlicerSegmentEditorSkullEffectsEffect::apply()
     d->LastWarnings << QString::fromStdString(operation->GetWarning(i));
   }
 
+  if (!this->write(operation, mask))
+  {
+    return false;
+  }
+  if (d->Message)
+  {
+    d->Message->setText((QStringList(tr("%1 mL").arg(operation->GetVolumeMl(), 0, 'f', 1)) + d->LastWarnings).join("\n"));
+  }
+  return true;
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask)
+{
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLSegmentationNode* segmentation = editor->GetSegmentationNode();
+  std::string segmentID = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
+
   // The mask is what the effect works in: it must not lose what the selected segment gains.
   const std::string maskID = operation->GetMaskSegmentID();
   vtkNew<vtkOrientedImageData> maskSegment;
-  const bool protects = !maskID.empty() && maskID != selected && segmentation->GetBinaryLabelmapRepresentation(maskID, maskSegment);
+  const bool protects = !maskID.empty() && maskID != segmentID && segmentation->GetBinaryLabelmapRepresentation(maskID, maskSegment);
 
   this->saveStateForUndo();
-  std::string segmentID = selected;
   if (segmentID.empty())
   {
     segmentID = vtkSlicerSkullEffectsLogic::AddSegment(segmentation, operation->GetDefaultSegmentName());
@@ -158,11 +180,14 @@ bool qSlicerSegmentEditorSkullEffectsEffect::apply()
   {
     vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(maskSegment, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MAX);
   }
-  if (d->Message)
-  {
-    d->Message->setText((QStringList(tr("%1 mL").arg(operation->GetVolumeMl(), 0, 'f', 1)) + d->LastWarnings).join("\n"));
-  }
   return true;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::setLastError(const QString& message)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  d->LastError = message;
 }
 
 //-----------------------------------------------------------------------------

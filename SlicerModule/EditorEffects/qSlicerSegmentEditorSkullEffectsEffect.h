@@ -31,7 +31,7 @@ public:
   void setMRMLDefaults() override;
   void deactivate() override;
 
-  /// Sets the selected segment, or a new one where none is selected, to the effect's result.
+  /// Computes the effect's result and writes it.
   /// \return Whether that succeeded; lastError() says why it did not.
   Q_INVOKABLE bool apply();
 
@@ -60,6 +60,9 @@ protected:
   /// The operation that the parameters describe.
   virtual vtkSmartPointer<vtkSkullEffectsOperation> createOperation() = 0;
 
+  /// Writes the operation's result: sets the selected segment, or a new one, to the mask.
+  virtual bool write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
+
   ///@{
   /// Adds an option: a parameter of this name, and the widget that shows it.
   void addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm);
@@ -78,6 +81,9 @@ protected:
 
   /// The parameter as a number; the default where it is not one, as while a scene closes.
   double number(const QString& name, double defaultValue);
+
+  /// Why apply() fails, where a subclass finds out.
+  void setLastError(const QString& message);
 
   /// Computes the operation in the segmentation's geometry and shows progress; nothing is written.
   bool compute(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
