@@ -217,6 +217,8 @@ fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<
 
 /// Smaller throats are gaps of the raster, in faces of a voxel.
 const LEAST_FACES: f64 = 0.9;
+/// Pieces of slits are at least this large: specks of noise are not looked at twice.
+const LEAST_SLIT_MM2: f64 = 1.0;
 /// A piece of a throat is looked at within this, at most.
 const MOST_REACH_MM: f64 = 10.0;
 
@@ -237,7 +239,7 @@ impl Space<'_> {
         let near_mm = (3.0 * (piece.area_mm2 / std::f64::consts::PI).sqrt() + 3.0).min(MOST_REACH_MM);
         let (whole, goes_on) = self.between_sides_within(piece, near_mm, largest_mm2);
         // a slit is much longer than a piece of it shows
-        if whole.is_none() && goes_on && near_mm < MOST_REACH_MM {
+        if whole.is_none() && goes_on && piece.area_mm2 >= LEAST_SLIT_MM2 {
             return self.between_sides_within(piece, MOST_REACH_MM, largest_mm2).0;
         }
         whole
