@@ -112,7 +112,7 @@ pub fn skin<T: Voxel>(
         return Err(Error::Empty { what: "tissue at or above the threshold" });
     }
 
-    let factor = grid.spacing_mm().map(|s| (BLOCK_MM / s).max(1.0) as usize);
+    let factor = grid.spacing_mm().map(|s| whole_times(BLOCK_MM, s).max(1));
     // Where voxels were taken together, the image decides on the outermost blocks.
     let blocks = factor.map(|n| n > 1);
     let coarse = coarser(grid, factor)?;
@@ -125,7 +125,7 @@ pub fn skin<T: Voxel>(
     let cut_off = coarse_tissue.and_not(&head).widened_along(blocks).and_not(&head);
     let kept = tissue.clone().and_not(&cut_off.grown(factor, grid.size()));
     let crevice = [0, 1, 2].map(|a| {
-        let voxels = (CREVICE_MM / coarse.spacing_mm()[a]) as usize;
+        let voxels = whole_times(CREVICE_MM, coarse.spacing_mm()[a]);
         voxels.saturating_sub(usize::from(blocks[a]))
     });
     let sealed = seal::sealed(&head, &coarse, opening_mm, crevice, &job.part(0.7, 0.85))?;
@@ -166,6 +166,11 @@ pub fn skin<T: Voxel>(
     })
 }
 
+/// How many times a spacing fits into a length; as often if it has been rounded to single precision.
+fn whole_times(length_mm: f64, spacing_mm: f64) -> usize {
+    (length_mm / spacing_mm * (1.0 + f64::from(f32::EPSILON))) as usize
+}
+
 fn coarser(grid: &Grid, factor: [usize; 3]) -> Result<Grid> {
     let size = [0, 1, 2].map(|a| grid.size()[a].div_ceil(factor[a]));
     let spacing_mm = [0, 1, 2].map(|a| grid.spacing_mm()[a] * factor[a] as f64);
@@ -197,4 +202,17 @@ fn touched_faces(solid: &Bits, grid: &Grid) -> Vec<char> {
         faces.extend(ends.into_iter().filter_map(|(face, voxels)| (voxels > 0).then_some(face)));
     }
     faces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spacing_in_single_precision_fits_as_often() {
+        for (spacing_mm, times) in [(0.6, 2), (0.4, 3), (0.3, 4), (0.7, 1), (1.2, 1), (1.3, 0)] {
+            assert_eq!(whole_times(1.2, spacing_mm), times);
+            assert_eq!(whole_times(1.2, f64::from(spacing_mm as f32)), times);
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! ear). It goes where it is large and thin (a table's shell, a tube, a ghost's rim), faint (a streak) or on the vertex,
 //! where a head has nothing that stands out, and with it what hangs on nothing else.
 
-use super::{Modality, coarser, seal, tubes, vertex};
+use super::{Modality, coarser, seal, tubes, vertex, whole_times};
 use crate::bits::Bits;
 use crate::components::{Component, Connectivity, Labelled};
 use crate::fill;
@@ -71,7 +71,7 @@ pub(super) fn cut(
     // head to the table, but tells a nose, full of air, from a table.
     let (body, mut head, thick) = match modality {
         Modality::Mr => {
-            let deep = grid.spacing_mm().map(|s| (GAP_MM / s) as usize);
+            let deep = grid.spacing_mm().map(|s| whole_times(GAP_MM, s));
             let inside = seal::entered(sealed.not(), &whole, deep).not();
             let core = opened(&inside, grid, MR_CORE_MM, &job.part(0.2, 0.3))?;
             let head = seal::largest(&core, grid, &job.part(0.3, 0.3))?;
@@ -163,5 +163,5 @@ fn within(head: &Bits, grid: &Grid, reach_mm: f64, job: &Job) -> Result<Bits> {
 
 /// How many voxels along each axis make a block that is small beside a distance.
 fn fit_blocks(grid: &Grid, distance_mm: f64) -> [usize; 3] {
-    grid.spacing_mm().map(|s| (distance_mm / (BLOCKS * s)).max(1.0) as usize)
+    grid.spacing_mm().map(|s| whole_times(distance_mm, BLOCKS * s).max(1))
 }

@@ -1,5 +1,6 @@
 //! Tell what stands on the vertex, where a head has nothing that stands out.
 
+use super::whole_times;
 use crate::Grid;
 use crate::bits::Bits;
 use crate::components::{Component, Labelled};
@@ -15,7 +16,7 @@ pub(super) fn on_vertex(pieces: &Labelled, head: &Bits, grid: &Grid) -> Vec<bool
     let up = [0, 1, 2].map(|a| grid.axes()[a][2] * spacing[a]);
     let height = |at: [f64; 3]| (0..3).map(|a| at[a] * up[a]).sum::<f64>();
     let middle = height([0, 1, 2].map(|a| mean_index(&head.counts_along(a))));
-    let reach = spacing.map(|s| (FACING_MM / s) as usize);
+    let reach = spacing.map(|s| whole_times(FACING_MM, s));
     let range = |at: usize, reach: usize, end: usize| at.saturating_sub(reach)..(at + reach + 1).min(end);
     let contact = head.widened();
     let mut outward = vec![[0.0; 3]; pieces.components.len()];

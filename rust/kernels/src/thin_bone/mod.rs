@@ -138,7 +138,7 @@ pub struct Outputs<'a> {
 /// Adds to the `base` bone of a CT (HU) the walls too thin for any threshold, as far as their mass shows.
 ///
 /// The base is never changed: all bone is `base` and `added` together. The result is the same for any number of
-/// threads. Needs 8 bytes per voxel beyond the inputs and outputs, and 56 bytes per voxel that a wall may pass.
+/// threads. Needs up to 10 bytes per voxel beyond the inputs and outputs, and 56 bytes per voxel that a wall may pass.
 ///
 /// # Errors
 /// [`Error::SizeMismatch`], [`Error::Sheared`], [`Error::Parameter`], [`Error::Empty`] without base bone,
