@@ -40,7 +40,7 @@ const THICK_MM: f64 = 6.0;
 const MOST: f64 = 0.5;
 /// The outside goes this deep into gaps between the head and what lies on it.
 const GAP_MM: f64 = 15.0;
-/// A distance is made of at least this many blocks.
+/// A distance that need not be exact is made of at least this many blocks.
 const BLOCKS: f64 = 8.0;
 /// Gaps this wide in a sheet, where the head rests on it, are sheet too.
 const BRIDGE_MM: f64 = 15.0;
@@ -143,25 +143,14 @@ pub(super) fn diagonal_mm(piece: &Component, grid: &Grid) -> f64 {
 }
 
 /// Where a ball fits, beyond the volume's faces too: the head goes on there.
-///
-/// A large ball is rolled through blocks of voxels; what it then misses is no thicker than a block, and is added.
 pub(super) fn opened(body: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Result<Bits> {
-    let factor = fit_blocks(grid, radius_mm);
-    let coarse = coarser(grid, factor)?;
-    let core = dilated(&body.shrunk(factor).not(), &coarse, radius_mm, &job.part(0.0, 0.5))?.not();
-    let opened = dilated(&core, &coarse, radius_mm, &job.part(0.5, 1.0))?;
-    let blocks = factor.map(|n| n > 1);
-    Ok(opened.widened_along(blocks).grown(factor, grid.size()).and(body))
+    let core = dilated(&body.clone().not(), grid, radius_mm, &job.part(0.0, 0.5))?.not();
+    dilated(&core, grid, radius_mm, &job.part(0.5, 1.0))
 }
 
-/// What lies within a distance of the head, to the block.
+/// What lies within a distance of the head, to a fraction of it.
 fn within(head: &Bits, grid: &Grid, reach_mm: f64, job: &Job) -> Result<Bits> {
-    let factor = fit_blocks(grid, reach_mm);
+    let factor = grid.spacing_mm().map(|s| whole_times(reach_mm, BLOCKS * s).max(1));
     let near = dilated(&head.shrunk(factor), &coarser(grid, factor)?, reach_mm, job)?;
     Ok(near.grown(factor, grid.size()))
-}
-
-/// How many voxels along each axis make a block that is small beside a distance.
-fn fit_blocks(grid: &Grid, distance_mm: f64) -> [usize; 3] {
-    grid.spacing_mm().map(|s| whole_times(distance_mm, BLOCKS * s).max(1))
 }
