@@ -280,14 +280,6 @@ fn spread_along_row(across: &[f32], limit: f32, spacing: f32, box_mm: f32, words
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_closing_wider_than_any_memory_is_refused() {
-        let grid = Grid::axis_aligned([4, 3, 2], [1e-3, 1.0, 1e-3]).unwrap();
-        let (mask, mut out) = (Array3::ones(grid.shape()), Array3::zeros(grid.shape()));
-        assert!(matches!(close(&mask, &grid, 1e3, &mut out, &Job::new()), Err(Error::GridSize { .. })));
-        assert!(matches!(close(&mask, &grid, 1e300, &mut out, &Job::new()), Err(Error::GridSize { .. })));
-    }
     use ndarray::Array3;
     use proptest::prelude::*;
 
@@ -349,6 +341,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_closing_wider_than_any_memory_is_refused() {
+        let grid = Grid::axis_aligned([4, 3, 2], [1e-3, 1.0, 1e-3]).unwrap();
+        let (mask, mut out) = (Array3::ones(grid.shape()), Array3::zeros(grid.shape()));
+        assert!(matches!(close(&mask, &grid, 1e3, &mut out, &Job::new()), Err(Error::GridSize { .. })));
+        assert!(matches!(close(&mask, &grid, 1e300, &mut out, &Job::new()), Err(Error::GridSize { .. })));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
@@ -360,7 +360,7 @@ mod tests {
             radius_mm in radii(),
         ) {
             let (grid, mask) = drawn(size, bits, sparse, spacing);
-        let pad = 6;
+            let pad = 6;
             let flip = |m: &Array3<u8>| m.mapv(|v| 1 - v);
             let wide_grid = Grid::axis_aligned(size.map(|n| n + 2 * pad), spacing).unwrap();
             let wide = brute_force(&mask, &grid, radius_mm, pad);

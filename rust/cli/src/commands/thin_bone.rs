@@ -213,6 +213,10 @@ fn verdict(opening: &Opening) -> &'static str {
     }
 }
 
+fn decided_by(opening: &Opening) -> &'static str {
+    if opening.decided { "user" } else { "scan" }
+}
+
 /// What a side of an opening consists of.
 fn medium(hu: f64) -> &'static str {
     match hu {
@@ -233,7 +237,7 @@ fn opening(o: &Opening) -> Value {
         "diameter_mm": o.diameter_mm,
         "area_mm2": o.area_mm2,
         "verdict": verdict(o),
-        "decided_by": if o.decided { "user" } else { "scan" },
+        "decided_by": decided_by(o),
         "residual": o.residual,
         "residual_se": o.residual.map(|_| o.residual_se),
         "residual_if_empty": o.residual_if_empty,
@@ -266,7 +270,7 @@ fn write_csv(out: &mut dyn Write, found: &thin_bone::Report) -> Result<()> {
             o.diameter_mm,
             o.area_mm2,
             verdict(o),
-            if o.decided { "user" } else { "scan" },
+            decided_by(o),
             number(o.residual),
             number(o.residual.map(|_| o.residual_se)),
             o.residual_if_empty,

@@ -67,20 +67,21 @@ pub(super) fn cut(
     }
     let sealed = seal::sealed(&body, grid, opening_mm, [0; 3], &job.part(0.1, 0.2))?;
     drop(body);
+    let core_mm = if modality == Modality::Mr { MR_CORE_MM } else { CT_CORE_MM };
     // In MR bone is as dark as air, so that the head is whole only once it is sealed. In CT sealing would weld the
     // head to the table, but tells a nose, full of air, from a table.
     let (body, mut head, thick) = match modality {
         Modality::Mr => {
             let deep = grid.spacing_mm().map(|s| whole_times(GAP_MM, s));
             let inside = seal::entered(sealed.not(), &whole, deep).not();
-            let core = opened(&inside, grid, MR_CORE_MM, &job.part(0.2, 0.3))?;
+            let core = opened(&inside, grid, core_mm, &job.part(0.2, 0.3))?;
             let head = seal::largest(&core, grid, &job.part(0.3, 0.3))?;
             let body = whole.or(&head);
             let thick = opened(&body, grid, THICK_MM, &job.part(0.3, 0.4))?;
             (body, head, thick)
         }
         _ => {
-            let core = opened(&whole, grid, CT_CORE_MM, &job.part(0.2, 0.3))?;
+            let core = opened(&whole, grid, core_mm, &job.part(0.2, 0.3))?;
             let head = seal::largest(&core, grid, &job.part(0.3, 0.3))?;
             let thick = opened(&sealed, grid, THICK_MM, &job.part(0.3, 0.4))?;
             drop(sealed);
@@ -94,7 +95,6 @@ pub(super) fn cut(
     // What is filled is as firm as what encloses it.
     let firm = firm.or(&body.clone().and_not(tissue));
     let mut sheets = Bits::empty(body.size());
-    let core_mm = if modality == Modality::Mr { MR_CORE_MM } else { CT_CORE_MM };
     for (i, scale) in SCALES.iter().enumerate().filter(|(_, scale)| scale.radius_mm < core_mm) {
         let job = job.part(0.4 + 0.11 * i as f64, 0.4 + 0.11 * (i + 1) as f64);
         let opened = if scale.radius_mm > 0.0 {
