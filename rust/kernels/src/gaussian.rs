@@ -1,5 +1,6 @@
 //! Gaussian smoothing with a width in mm.
 
+use crate::grid::SLACK;
 use crate::{Error, Grid, Job, Result, Voxel};
 use ndarray::{ArrayRef3, Axis};
 use rayon::prelude::*;
@@ -60,7 +61,7 @@ impl Taps {
 
 /// The kernel's centre and one side, with unit sum over both; no longer than mirroring at a face can serve.
 fn half_kernel(sigma_voxels: f64, n: usize) -> Vec<f32> {
-    let reach = ((TRUNCATE * sigma_voxels).round() as usize).min(n - 1);
+    let reach = ((TRUNCATE * sigma_voxels * (1.0 + SLACK)).round() as usize).min(n - 1);
     let mut half: Vec<f64> = (0..=reach).map(|i| (-0.5 * (i as f64 / sigma_voxels).powi(2)).exp()).collect();
     half[0] = 1.0;
     let sum = 2.0 * half.iter().sum::<f64>() - 1.0;

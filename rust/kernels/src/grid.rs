@@ -6,6 +6,10 @@ use crate::{Error, Result};
 /// headers are no more exact, and distances change by less than a thousandth.
 const PERPENDICULAR: f64 = 1e-3;
 
+/// How much a spacing read from a single-precision header may be off (relative): no count of voxels and no voxel at
+/// just a ball's radius may hang on it.
+pub(crate) const SLACK: f64 = 1e-6;
+
 /// A regular grid of voxels in physical space (RAS, mm).
 ///
 /// `size` and `spacing_mm` are (x, y, z), x fastest in memory; arrays on the grid have the shape

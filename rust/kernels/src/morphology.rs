@@ -4,12 +4,10 @@
 //! nor loses what lies next to one.
 
 use crate::bits::{Bits, for_each_run, last_word, set_range};
+use crate::grid::SLACK;
 use crate::{Error, Grid, Job, Result};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
-
-/// Relative slack on the squared radius, so that rounding does not decide whether a voxel at just the radius is in.
-const SLACK: f64 = 1e-6;
 
 /// A volume that a closing has widened beyond this fits into no memory: a mistaken unit, most likely.
 const MOST_VOXELS: usize = 1 << 34;

@@ -17,6 +17,7 @@ mod vertex;
 
 use crate::bits::Bits;
 use crate::components::{Connectivity, Labelled};
+use crate::grid::SLACK;
 use crate::{Error, Grid, Job, Result, Voxel};
 use background::STRONG;
 use ndarray::ArrayRef3;
@@ -168,7 +169,7 @@ pub fn skin<T: Voxel>(
 
 /// How many times a spacing fits into a length; as often if it has been rounded to single precision.
 fn whole_times(length_mm: f64, spacing_mm: f64) -> usize {
-    (length_mm / spacing_mm * (1.0 + f64::from(f32::EPSILON))) as usize
+    (length_mm / spacing_mm * (1.0 + SLACK)) as usize
 }
 
 fn coarser(grid: &Grid, factor: [usize; 3]) -> Result<Grid> {

@@ -11,6 +11,7 @@ use super::{Modality, Params};
 use crate::bits::{Bits, pack_row};
 use crate::components::{Connectivity, largest};
 use crate::gaussian::{self, Slices, Taps};
+use crate::grid::SLACK;
 use crate::{Grid, Job, Result, Voxel, fill, morphology};
 use ndarray::{Array3, ArrayRef3, Axis};
 use rayon::prelude::*;
@@ -291,7 +292,7 @@ struct Blocks {
 
 impl Blocks {
     fn new<T: Voxel>(image: &ArrayRef3<T>, grid: &Grid, read: &(impl Fn(T) -> f32 + Sync), job: &Job) -> Result<Self> {
-        let edge = grid.spacing_mm().map(|s| ((BLOCK_MM / s).round() as usize).max(1));
+        let edge = grid.spacing_mm().map(|s| ((BLOCK_MM / s * (1.0 + SLACK)).round() as usize).max(1));
         let coarse = super::coarser(grid, edge)?;
         let mut means = Array3::zeros(coarse.shape());
         let steps = job.steps(coarse.size()[2]);

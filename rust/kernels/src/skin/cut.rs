@@ -22,7 +22,7 @@ struct Scale {
 
 /// What holds a ball of this radius is the head's core. In MR what lies on the head is welded to it by sealing and may
 /// be as thick as a jaw; in CT a table is, but apart.
-const MR_CORE_MM: f64 = 20.0;
+const MR_CORE_MM: f64 = 30.0;
 const CT_CORE_MM: f64 = 10.0;
 const SCALES: [Scale; 4] = [
     Scale { radius_mm: 10.0, reach_mm: 50.0 },
@@ -39,7 +39,7 @@ const THICK_MM: f64 = 6.0;
 /// A piece counts as thick, or as firm, where more than this share of it is.
 const MOST: f64 = 0.5;
 /// The outside goes this deep into gaps between the head and what lies on it.
-const GAP_MM: f64 = 15.0;
+const GAP_MM: f64 = 40.0;
 /// A distance that need not be exact is made of at least this many blocks.
 const BLOCKS: f64 = 8.0;
 /// Gaps this wide in a sheet, where the head rests on it, are sheet too.

@@ -6,6 +6,7 @@
 use super::background::{Background, LIGHT};
 use super::seal;
 use crate::bits::Bits;
+use crate::grid::SLACK;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
 
@@ -30,7 +31,7 @@ pub(super) fn refined<T: Voxel>(
     let half = 0.5 * (background.mean + skin);
     let faint = tissue.clone().and_not(&background.at_least(half, LIGHT, image, grid, &job.part(0.2, 0.8))?);
     let (thin, thick) = grid.spacing_mm().into_iter().fold((f64::INFINITY, 0.0_f64), |(a, b), s| (a.min(s), b.max(s)));
-    for _ in 0..((FOOT * thick / thin * (1.0 - f64::from(f32::EPSILON))).ceil() as usize) {
+    for _ in 0..((FOOT * thick / thin * (1.0 - SLACK)).ceil() as usize) {
         job.check()?;
         let wider = outside.widened().and(&faint).or(&outside);
         if wider == outside {
