@@ -130,7 +130,8 @@ impl Operation {
                 let params = thin_bone::Params::default();
                 Box::new(move || {
                     let mut added = Array3::zeros(shape);
-                    let outputs = thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+                    let outputs =
+                        thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
                     with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, &job)?);
                     Ok(())
                 })

@@ -419,7 +419,7 @@ impl Engine {
             let bone = &*view("bone", bone, grid)?;
             Ok(with_voxels!(image, grid, voxels => {
                 let outputs =
-                    Outputs { added: &mut added, thickness_mm: thickness.as_deref_mut(), mass_hu_mm: None };
+                    Outputs { added: &mut added, thickness_mm: thickness.as_deref_mut(), mass_hu_mm: None, walls: None };
                 thin_bone::thin_bone(voxels, bone, grid, params, outputs, &job.0)?
             })
             .into())

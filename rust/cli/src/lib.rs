@@ -3,8 +3,11 @@
 //! [`cli`] says what can be asked, each of [`commands`] does it within a [`session`], images come from
 //! [`volume_io`] and results go to [`output`].
 
+pub mod bone_picture;
 pub mod cli;
 pub mod commands;
+pub mod landmarks;
+pub mod ledger;
 pub mod mesh_file;
 pub mod nifti_header;
 pub mod output;

@@ -80,6 +80,39 @@ pub fn surface(mask: &ArrayRef3<u8>, grid: &Grid, params: &Params, job: &Job) ->
     net.triangulate(&cells, grid, &job.part(0.2, 1.0))
 }
 
+/// A place, as an index (x, y, z) that is not whole.
+pub(crate) type Place = [f64; 3];
+
+/// As [`surface`], with each vertex as near as its cell allows to where `pull` wants it; `None` leaves it to the
+/// smoothing. `pull` is given its place and the outward normal of the surface there, along the grid's axes and of any
+/// length.
+///
+/// # Errors
+/// As [`surface`].
+pub(crate) fn pulled(
+    mask: &ArrayRef3<u8>,
+    grid: &Grid,
+    pull: impl Fn(Place, [f64; 3]) -> Option<Place> + Sync,
+    job: &Job,
+) -> Result<Mesh> {
+    grid.check_shape("mask", mask.dim())?;
+    let cells = Cells::new(mask, grid, &job.part(0.0, 0.1))?;
+    if cells.vertices() == 0 {
+        return Err(Error::Empty { what: "mask" });
+    }
+    let mut net = Net::new(&cells, &job.part(0.1, 0.2))?;
+    net.smooth(&cells, Params::default().smoothing, &job.part(0.2, 0.3))?;
+    net.pull(&cells, grid, &pull, &job.part(0.3, 0.5))?;
+    // what is not pulled follows what is
+    net.smooth(&cells, FOLLOWING, &job.part(0.5, 0.6))?;
+    net.pull(&cells, grid, &pull, &job.part(0.6, 0.8))?;
+    net.place_pins(&cells, &job.part(0.8, 0.9))?;
+    net.triangulate(&cells, grid, &job.part(0.9, 1.0))
+}
+
+/// Passes of smoothing between two pulls.
+const FOLLOWING: u32 = 5;
+
 /// Where a vertex is: its distance from the centre of its cell along x, y and z, in voxels.
 type Offset = [f32; 3];
 
@@ -162,6 +195,40 @@ impl Net {
         springs.smooth(&mut self.offsets, &mut self.other, passes, job)?;
         let patch = &self.patch;
         self.offsets.par_iter_mut().zip(patch).for_each(|(offset, &patch)| *offset = kept(*offset, patch));
+        Ok(())
+    }
+
+    /// Moves each vertex towards where `pull` wants it.
+    fn pull(
+        &mut self,
+        cells: &Cells,
+        grid: &Grid,
+        pull: &(impl Fn(Place, [f64; 3]) -> Option<Place> + Sync),
+        job: &Job,
+    ) -> Result<()> {
+        let counts = cells.layer_counts();
+        let steps = job.steps(counts.len());
+        let spacing = grid.spacing_mm();
+        let mut moved = std::mem::take(&mut self.other);
+        split(&mut moved, &counts).into_par_iter().enumerate().try_for_each(|(z, moved)| {
+            let layer = cells.layer(z);
+            let before = layer.start;
+            moved.copy_from_slice(&self.offsets[layer]);
+            cells.for_each(z, |cell| {
+                for (number, patch) in cell.patches().iter().enumerate() {
+                    let v = cell.first as usize + number;
+                    let corner = cell.at.map(|i| i as f64 - 0.5);
+                    let place = [0, 1, 2].map(|a| corner[a] + f64::from(self.offsets[v][a]));
+                    let normal = self.normal(v, patch);
+                    if let Some(wanted) = pull(place, [0, 1, 2].map(|a| f64::from(normal[a]) / spacing[a])) {
+                        let offset = [0, 1, 2].map(|a| (wanted[a] - corner[a]) as f32);
+                        moved[v - before] = kept(offset, self.patch[v]);
+                    }
+                }
+            });
+            steps.step()
+        })?;
+        self.other = std::mem::replace(&mut self.offsets, moved);
         Ok(())
     }
 

@@ -80,7 +80,7 @@ fn wall(thickness: f64, hole: f64) -> (Array3<i16>, Array3<u8>, Grid) {
 fn run(ct: &Array3<i16>, base: &Array3<u8>, grid: &Grid, params: &Params) -> (Array3<u8>, Array3<f32>, Report) {
     let mut added = Array3::zeros(grid.shape());
     let mut mm = Array3::zeros(grid.shape());
-    let outputs = Outputs { added: &mut added, thickness_mm: Some(&mut mm), mass_hu_mm: None };
+    let outputs = Outputs { added: &mut added, thickness_mm: Some(&mut mm), mass_hu_mm: None, walls: None };
     let report = thin_bone::thin_bone(ct, base, grid, params, outputs, &Job::new()).unwrap();
     assert!(added.iter().zip(base).all(|(&a, &b)| a <= 1 && (a == 0 || b == 0)), "added bone is apart from the base");
     (added, mm, report)
@@ -189,7 +189,8 @@ fn a_region_is_repaired_as_in_the_whole() {
     assert!(report.openings.iter().all(|o| (7.0..15.0).contains(&o.center_ras_mm[0])));
 
     params.roi_mm = Some([[800.0, 900.0]; 3]);
-    let outputs = Outputs { added: &mut Array3::zeros(grid.shape()), thickness_mm: None, mass_hu_mm: None };
+    let outputs =
+        Outputs { added: &mut Array3::zeros(grid.shape()), thickness_mm: None, mass_hu_mm: None, walls: None };
     let result = thin_bone::thin_bone(&ct, &base, &grid, &params, outputs, &Job::new());
     assert_eq!(result.unwrap_err(), Error::Empty { what: "region of interest" });
 }
@@ -246,7 +247,7 @@ fn without_skin_or_bone_it_says_so() {
 
     let none = Array3::zeros(grid.shape());
     let mut added = Array3::zeros(grid.shape());
-    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
     let result = thin_bone::thin_bone(&ct, &none, &grid, &Params::default(), outputs, &Job::new());
     assert_eq!(result.unwrap_err(), Error::Empty { what: "base bone" });
 }
@@ -257,6 +258,6 @@ fn a_cancelled_job_stops() {
     let job = Job::new();
     job.cancel();
     let mut added = Array3::zeros(grid.shape());
-    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None };
+    let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
     assert_eq!(thin_bone::thin_bone(&ct, &base, &grid, &known_blur(), outputs, &job).unwrap_err(), Error::Cancelled);
 }

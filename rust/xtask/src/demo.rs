@@ -67,6 +67,7 @@ fn show(skull: &Path, scan: &Path, title: &str, folder: &Path) -> Result<()> {
 fn shown(picture: &Path) -> &'static str {
     match picture.file_stem().and_then(|stem| stem.to_str()) {
         Some("preview") => ": slices with the outlines of skin and bone, and both surfaces from three sides",
+        Some("full_bone") => ": the skull before and after its thin walls were put back, with its openings numbered",
         _ => "",
     }
 }

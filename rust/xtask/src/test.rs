@@ -58,7 +58,11 @@ fn rust_tests(workspace: &Workspace, tools: Option<&slicer::Tools>) -> Result<Ta
 /// Tests that look at the command line's files through other people's programs.
 fn python_tests(workspace: &Workspace, python: &Path, skull: &Path) -> Result<Tally> {
     let report = workspace.target.join("python/report.xml");
-    let status = Command::new(python)
+    let mut pytest = Command::new(python);
+    if let Some(scans) = workspace.shared("data") {
+        pytest.env("SKULL_SCANS", scans);
+    }
+    let status = pytest
         .args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "Testing/Python", "--junitxml"])
         .arg(&report)
         .current_dir(&workspace.root)

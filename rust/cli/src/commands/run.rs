@@ -3,8 +3,11 @@
 use crate::cli::{ImageArgs, RunArgs};
 use crate::commands::skin::{self as skin_command, SkinArgs};
 use crate::commands::surface::{self as surface_command, SurfaceArgs};
+use crate::commands::thin_bone as thin_bone_command;
 use crate::commands::threshold as threshold_command;
+use crate::ledger;
 use crate::mesh_file::write_mesh;
+use crate::output::{Outputs, Slot};
 use crate::picture::{self, Part};
 use crate::preview::palette;
 use crate::report::{Input, Report};
@@ -14,9 +17,10 @@ use crate::with_voxels;
 use anyhow::Result;
 use clap::Args;
 use ndarray::{Array3, ArrayRef3};
-use serde_json::json;
+use serde_json::{Value, json};
 use skull_kernels::skin::{self, Modality};
 use skull_kernels::surface::surface;
+use skull_kernels::thin_bone::Params;
 use skull_kernels::threshold::{self, Bound, threshold};
 use skull_kernels::{Error, Job, Mesh};
 use std::path::{Path, PathBuf};
@@ -30,9 +34,12 @@ const MIN_BONE_ML: f64 = 0.1;
 /// Find the skin and the skull in it, with surfaces, a preview and a report, into a folder.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder gets skin.nii.gz, skin.stl, preview.png, report.json, and of a CT bone.nii.gz and
-bone.stl, of an MR skull_candidate.nii.gz and skull_candidate.stl: what is dark inside the skin,
-which is bone or air.
+The folder gets skin.nii.gz, skin.stl, preview.png, report.json, and
+
+of a CT: bone.nii.gz and bone.stl (by threshold); full_bone.nii.gz and full_bone.stl (to print), with
+  the walls thinner than a voxel, which are added_bone.nii.gz; every opening of it in openings.csv
+  and openings.json; full_bone.png: before and after
+of an MR: skull_candidate.nii.gz and skull_candidate.stl: what is dark inside the skin, bone or air
 
 Example:
   skull run head.nii.gz -o head/")]
@@ -61,6 +68,12 @@ struct Inside {
     params: threshold::Params,
 }
 
+/// What was found of thin bone, for the report and for people.
+struct Thin {
+    result: Value,
+    lines: Vec<String>,
+}
+
 impl Run {
     /// Runs the command.
     ///
@@ -70,19 +83,14 @@ impl Run {
         let mut session = Session::new(&self.run)?;
         let mut outputs = session.outputs();
         outputs.create_folder(&self.output)?;
-        let inputs: [&Path; 1] = [&self.image.image];
-        let mut stage = |name: &str| {
-            let path = self.output.join(name);
-            outputs.stage(&path, &inputs).map(|slot| (path, slot))
-        };
-        let [skin_mask, skin_mesh] = [stage("skin.nii.gz")?, stage("skin.stl")?];
-        let [picture_file, report_file] = [stage("preview.png")?, stage("report.json")?];
+        let [skin_mask, skin_mesh] = self.stage(["skin.nii.gz", "skin.stl"], &mut outputs)?;
+        let [picture_file, report_file] = self.stage(["preview.png", "report.json"], &mut outputs)?;
 
-        let volume = session.run(Phase::Load, "load", 0.15, |job| self.image.read(job))?;
+        let volume = session.run(Phase::Load, "load", 0.1, |job| self.image.read(job))?;
         volume.header.doubts(&volume.grid).into_iter().for_each(|doubt| session.warn(doubt));
         let mut skin = Array3::zeros(volume.grid.shape());
         let skin_params = self.skin.params();
-        let skin_found = session.run(Phase::Compute, "skin", 0.5, |job| {
+        let skin_found = session.run(Phase::Compute, "skin", 0.3, |job| {
             let found = with_voxels!(&volume.voxels, image => {
                 skin::skin(image, &volume.grid, &skin_params, &mut skin, job)
             });
@@ -92,15 +100,20 @@ impl Run {
         let inside = self.inside(skin_found.modality);
         let mut bone = Array3::zeros(volume.grid.shape());
         let bone_found = session
-            .run(Phase::Compute, "bone", 0.6, |job| self.select(&volume, &skin, &inside.params, &mut bone, job))?;
+            .run(Phase::Compute, "bone", 0.35, |job| self.select(&volume, &skin, &inside.params, &mut bone, job))?;
         bone_found.warnings.iter().for_each(|warning| session.warn(warning));
-        let [skin_surface, bone_surface] = session.run(Phase::Compute, "surfaces", 0.75, |job| {
+        let [skin_surface, bone_surface] = session.run(Phase::Compute, "surfaces", 0.4, |job| {
             Ok([self.mesh(&skin, &volume, &job.part(0.0, 0.5))?, self.mesh(&bone, &volume, &job.part(0.5, 1.0))?])
         })?;
 
-        let bone_mask = stage(&format!("{}.nii.gz", inside.stem))?;
-        let bone_mesh = stage(&format!("{}.stl", inside.stem))?;
-        session.run(Phase::Write, "write", 0.9, |job| {
+        let names = ["nii.gz", "stl"].map(|ending| format!("{}.{ending}", inside.stem));
+        let [bone_mask, bone_mesh] = self.stage([&names[0], &names[1]], &mut outputs)?;
+        let thin = if skin_found.modality == Modality::Ct && bone.iter().any(|&v| v != 0) {
+            Some(self.thin_bone(&volume, &bone, &mut session, &mut outputs)?)
+        } else {
+            None
+        };
+        session.run(Phase::Write, "write", 0.95, |job| {
             let parts = [(skin_mask, skin_mesh, &skin, &skin_surface), (bone_mask, bone_mesh, &bone, &bone_surface)];
             for ((_, mask_file), (path, mesh_file), mask, mesh) in parts {
                 outputs.write(mask_file, |out| write_voxels(out, true, &volume.header, mask, job))?;
@@ -122,22 +135,72 @@ impl Run {
         })?;
 
         let input = Input::new(&self.image.image, &volume.header, &volume.grid);
-        let parameters = json!({
+        let mut parameters = json!({
             "skin": skin_command::parameters(&skin_params),
             inside.stem: threshold_command::parameters(&inside.params, Some(Path::new("skin.nii.gz"))),
             "surface": surface_command::parameters(&self.surface),
         });
-        let result = json!({
+        let mut result = json!({
             "skin": skin_command::result(&skin_found),
             "skin_surface": surface_command::result(&skin_surface),
             inside.stem: threshold_command::result(&bone_found),
             format!("{}_surface", inside.stem): surface_command::result(&bone_surface),
         });
+        let mut lines = vec![phrases.join(", ")];
+        if let Some(thin) = thin {
+            parameters["thin_bone"] = thin_bone_command::parameters(&Params::default(), None);
+            result["thin_bone"] = thin.result;
+            lines.extend(thin.lines);
+        }
         let report = Report::new("run", input, parameters, result, &session, &outputs);
         outputs.write(report_file.1, |out| report.write(out))?;
         outputs.commit()?;
         session.say_times();
-        session.say(&phrases.join(", "))
+        session.say(&lines.join("\n"))
+    }
+
+    /// Reserves files in the folder.
+    fn stage<const N: usize>(&self, names: [&str; N], outputs: &mut Outputs) -> Result<[(PathBuf, Slot); N]> {
+        let paths = names.map(|name| self.output.join(name));
+        let mut files = Vec::new();
+        for path in paths {
+            let slot = outputs.stage(&path, &[&self.image.image])?;
+            files.push((path, slot));
+        }
+        Ok(files.try_into().expect("as many files as names"))
+    }
+
+    /// Puts back the walls that are missing in a CT's bone, and writes all there is about them.
+    fn thin_bone(
+        &self,
+        volume: &Volume,
+        bone: &ArrayRef3<u8>,
+        session: &mut Session,
+        outputs: &mut Outputs,
+    ) -> Result<Thin> {
+        let [full, added] = self.stage(["full_bone.nii.gz", "added_bone.nii.gz"], outputs)?;
+        let ledgers = self.stage(["openings.csv", "openings.json"], outputs)?;
+        let [mesh_file, picture_file] = self.stage(["full_bone.stl", "full_bone.png"], outputs)?;
+        let repaired = session.run(Phase::Compute, "thin bone", 0.75, |job| {
+            thin_bone_command::repair(&self.image, volume, bone, &Params::default(), None, [None, None], job)
+        })?;
+        repaired.found.warnings.iter().for_each(|warning| session.warn(warning));
+        let print = session
+            .run(Phase::Compute, "surface", 0.85, |job| self.image.named(repaired.surface(bone, &volume.grid, job)))?;
+        session.run(Phase::Write, "write", 0.9, |job| {
+            for ((_, slot), mask) in [(full, &repaired.full), (added, &repaired.added)] {
+                outputs.write(slot, |out| write_voxels(out, true, &volume.header, mask, job))?;
+            }
+            for (path, slot) in &ledgers {
+                outputs.write(*slot, |out| ledger::write(out, path, &repaired.found.openings))?;
+            }
+            let (path, slot) = &mesh_file;
+            outputs.write(*slot, |out| write_mesh(out, path, &print.0, self.surface.coordinates, job))
+        })?;
+        session.run(Phase::Draw, "draw", 0.92, |job| {
+            outputs.write(picture_file.1, |out| repaired.draw(out, &self.image.image, volume, bone, job))
+        })?;
+        Ok(Thin { result: repaired.result(Some(&print)), lines: repaired.describe(Some(&print)) })
     }
 
     fn inside(&self, modality: Modality) -> Inside {

@@ -1,20 +1,24 @@
 //! `skull thin-bone`: walls thinner than a voxel, put back.
 
-use crate::cli::{ImageArgs, RunArgs, mask_path};
+use crate::bone_picture;
+use crate::cli::{ImageArgs, RunArgs, mask_path, picture_path};
+use crate::commands::surface as surface_command;
+use crate::ledger::{self, ledger_path};
+use crate::mesh_file::{Coordinates, mesh_path, write_mesh};
 use crate::placement::check_same_grid;
 use crate::report::{Input, Report};
 use crate::session::{Phase, Session};
-use crate::volume_io::{NiftiFile, is_gzip_name, write_voxels};
+use crate::volume_io::{NiftiFile, Volume, is_gzip_name, write_voxels};
 use crate::with_voxels;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use ndarray::{Array3, ArrayRef3};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use skull_kernels::components::{self, Connectivity};
+use skull_kernels::thin_bone::printable::{self, Printed};
 use skull_kernels::thin_bone::psf::Source;
-use skull_kernels::thin_bone::{self, Decision, Opening, Outputs, Params, Verdict};
-use skull_kernels::{Grid, Job, Voxel};
+use skull_kernels::thin_bone::{self, Outputs, Params, Verdict, Wall};
+use skull_kernels::{Grid, Job, Mesh, Voxel};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -31,7 +35,8 @@ are listed with a verdict: filled, open, or undecided (which stays open).
 
 Examples:
   skull thin-bone ct.nii.gz -o bone.nii.gz --openings openings.csv
-  skull thin-bone ct.nii.gz --bone mask.nii.gz -o bone.nii.gz --thickness mm.nii.gz")]
+  skull thin-bone ct.nii.gz --bone mask.nii.gz -o bone.nii.gz --thickness mm.nii.gz
+  skull thin-bone ct.nii.gz -o bone.nii.gz --min-wall 0.8 --surface print.stl --preview bone.png")]
 pub struct ThinBone {
     #[command(flatten)]
     image: ImageArgs,
@@ -65,6 +70,15 @@ pub struct ThinBone {
     /// Full width at half maximum of the scanner's blur, if known, mm.
     #[arg(long, num_args = 2, value_names = ["XY", "Z"])]
     fwhm: Option<Vec<f64>>,
+    /// Draw the walls at least this thick, for printing; what that adds is not in the added bone.
+    #[arg(long, value_name = "MM", value_parser = wall_mm)]
+    min_wall: Option<f64>,
+    /// Write a surface to print, in one closed part: .stl, .ply or .obj.
+    #[arg(long, value_name = "FILE", value_parser = mesh_path)]
+    surface: Option<PathBuf>,
+    /// Draw the skull before and after, with numbered openings (PNG).
+    #[arg(long, value_name = "FILE", value_parser = picture_path)]
+    preview: Option<PathBuf>,
     /// Write what was found, with parameters and times, as JSON.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -72,13 +86,8 @@ pub struct ThinBone {
     run: RunArgs,
 }
 
-fn ledger_path(name: &str) -> Result<PathBuf, String> {
-    let lower = name.to_lowercase();
-    if lower.ends_with(".json") || lower.ends_with(".csv") {
-        Ok(name.into())
-    } else {
-        Err("the name must end in .json or .csv".into())
-    }
+fn wall_mm(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|mm| *mm > 0.0 && f64::is_finite(*mm)).ok_or_else(|| "not a positive number of mm".into())
 }
 
 impl ThinBone {
@@ -93,16 +102,17 @@ impl ThinBone {
         inputs.extend(self.bone.as_deref());
         inputs.extend(self.decisions.as_deref());
         let output = outputs.stage(&self.output, &inputs)?;
-        let added_file = outputs.stage_if(self.added.as_deref(), &inputs)?;
-        let thickness_file = outputs.stage_if(self.thickness.as_deref(), &inputs)?;
-        let mass_file = outputs.stage_if(self.mass.as_deref(), &inputs)?;
-        let ledger_file = outputs.stage_if(self.openings.as_deref(), &inputs)?;
-        let report_file = outputs.stage_if(self.report.as_deref(), &inputs)?;
+        let mut stage = |path: &Option<PathBuf>| outputs.stage_if(path.as_deref(), &inputs);
+        let [added_file, thickness_file, mass_file] =
+            [stage(&self.added)?, stage(&self.thickness)?, stage(&self.mass)?];
+        let [surface_file, ledger_file] = [stage(&self.surface)?, stage(&self.openings)?];
+        let [picture_file, report_file] = [stage(&self.preview)?, stage(&self.report)?];
         let params = self.params()?;
 
         let volume = session.run(Phase::Load, "load", 0.1, |job| self.image.read(job))?;
+        volume.header.doubts(&volume.grid).into_iter().for_each(|doubt| session.warn(doubt));
         let grid = &volume.grid;
-        let mut bone = session.run(Phase::Load, "bone", 0.15, |job| match &self.bone {
+        let base = session.run(Phase::Load, "bone", 0.15, |job| match &self.bone {
             Some(path) => {
                 let mask = NiftiFile::open(path)?.read_mask(None, job)?;
                 check_same_grid(&mask.grid, grid).with_context(|| path.display().to_string())?;
@@ -110,39 +120,51 @@ impl ThinBone {
             }
             None => with_voxels!(&volume.voxels, ct => base(ct, grid, self.threshold.unwrap_or(BASE_HU), job)),
         })?;
-        let mut added = Array3::zeros(grid.shape());
         let mut thickness = thickness_file.as_ref().map(|_| Array3::zeros(grid.shape()));
         let mut mass = mass_file.as_ref().map(|_| Array3::zeros(grid.shape()));
-        let found = session.run(Phase::Compute, "thin bone", 0.9, |job| {
-            let results =
-                Outputs { added: &mut added, thickness_mm: thickness.as_deref_mut(), mass_hu_mm: mass.as_deref_mut() };
-            self.image.named(with_voxels!(&volume.voxels, ct => {
-                thin_bone::thin_bone(ct, &bone, grid, &params, results, job)
-            }))
+        let repaired = session.run(Phase::Compute, "thin bone", 0.75, |job| {
+            let maps = [thickness.as_deref_mut(), mass.as_deref_mut()];
+            repair(&self.image, &volume, &base, &params, self.min_wall, maps, job)
         })?;
-        found.warnings.iter().for_each(|warning| session.warn(warning));
-        bone.zip_mut_with(&added, |bone, added| *bone |= added);
+        repaired.found.warnings.iter().for_each(|warning| session.warn(warning));
+        let print = match surface_file {
+            None => None,
+            Some(_) => Some(
+                session
+                    .run(Phase::Compute, "surface", 0.85, |job| self.image.named(repaired.surface(&base, grid, job)))?,
+            ),
+        };
 
-        session.run(Phase::Write, "write", 1.0, |job| {
+        session.run(Phase::Write, "write", 0.95, |job| {
             let name = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_gzip_name);
-            outputs.write(output, |out| write_voxels(out, is_gzip_name(&self.output), &volume.header, &bone, job))?;
-            outputs.write_if(added_file, |out| write_voxels(out, name(&self.added), &volume.header, &added, job))?;
+            let (header, full) = (&volume.header, &repaired.full);
+            outputs.write(output, |out| write_voxels(out, is_gzip_name(&self.output), header, full, job))?;
+            outputs.write_if(added_file, |out| write_voxels(out, name(&self.added), header, &repaired.added, job))?;
             for (file, path, map) in [(thickness_file, &self.thickness, &thickness), (mass_file, &self.mass, &mass)] {
                 if let Some(map) = map {
-                    outputs.write_if(file, |out| write_voxels(out, name(path), &volume.header, map, job))?;
+                    outputs.write_if(file, |out| write_voxels(out, name(path), header, map, job))?;
                 }
+            }
+            if let (Some(path), Some((mesh, _))) = (&self.surface, &print) {
+                outputs.write_if(surface_file, |out| write_mesh(out, path, mesh, Coordinates::default(), job))?;
             }
             Ok(())
         })?;
-        let as_csv =
-            self.openings.as_ref().is_some_and(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("csv")));
-        outputs.write_if(ledger_file, |out| if as_csv { write_csv(out, &found) } else { write_json(out, &found) })?;
+        if let Some(path) = &self.openings {
+            outputs.write_if(ledger_file, |out| ledger::write(out, path, &repaired.found.openings))?;
+        }
+        if let Some(file) = picture_file {
+            session.run(Phase::Draw, "draw", 1.0, |job| {
+                outputs.write(file, |out| repaired.draw(out, &self.image.image, &volume, &base, job))
+            })?;
+        }
         let input = Input::new(&self.image.image, &volume.header, grid);
-        let report = Report::new("thin-bone", input, parameters(&params), result(&found), &session, &outputs);
+        let result = repaired.result(print.as_ref());
+        let report = Report::new("thin-bone", input, parameters(&params, self.min_wall), result, &session, &outputs);
         outputs.write_if(report_file, |out| report.write(out))?;
         outputs.commit()?;
         session.say_times();
-        session.say(&describe(&found))
+        session.say(&repaired.describe(print.as_ref()).join("\n"))
     }
 
     fn params(&self) -> Result<Params> {
@@ -154,9 +176,125 @@ impl ThinBone {
             params.roi_mm = Some([0, 2, 4].map(|i| [roi[i].min(roi[i + 1]), roi[i].max(roi[i + 1])]));
         }
         if let Some(path) = &self.decisions {
-            params.decisions = read_decisions(path).with_context(|| path.display().to_string())?;
+            params.decisions = ledger::read_decisions(path)?;
         }
         Ok(params)
+    }
+}
+
+/// A scan's bone with its thin walls.
+#[derive(Debug)]
+pub struct Repaired {
+    /// Base, added and drawn bone.
+    pub full: Array3<u8>,
+    /// What was measured and is not in the base.
+    pub added: Array3<u8>,
+    /// What was found.
+    pub found: thin_bone::Report,
+    walls: Vec<Wall>,
+    /// How thick walls are drawn at least, and what was drawn for that.
+    drawn: Option<Drawn>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    least_mm: f64,
+    mm3: f64,
+}
+
+/// Puts the thin walls back and draws them at least `least_mm` thick; the maps are of thickness and mass.
+///
+/// # Errors
+/// The kernel's.
+pub fn repair(
+    image: &ImageArgs,
+    volume: &Volume,
+    base: &ArrayRef3<u8>,
+    params: &Params,
+    least_mm: Option<f64>,
+    [thickness_mm, mass_hu_mm]: [Option<&mut ArrayRef3<f32>>; 2],
+    job: &Job,
+) -> Result<Repaired> {
+    let grid = &volume.grid;
+    let (mut added, mut walls) = (Array3::zeros(grid.shape()), Vec::new());
+    let outputs = Outputs { added: &mut added, thickness_mm, mass_hu_mm, walls: Some(&mut walls) };
+    let found = image.named(with_voxels!(&volume.voxels, ct => {
+        thin_bone::thin_bone(ct, base, grid, params, outputs, &job.part(0.0, 0.95))
+    }))?;
+    let mut full = base.to_owned();
+    full.zip_mut_with(&added, |full, added| *full |= added);
+    let drawn = match least_mm {
+        None => None,
+        Some(least_mm) => {
+            let mm3 = printable::thicken(&mut full, &walls, grid, least_mm, &job.part(0.95, 1.0))?;
+            Some(Drawn { least_mm, mm3 })
+        }
+    };
+    Ok(Repaired { full, added, found, walls, drawn })
+}
+
+impl Repaired {
+    /// The surface for a printer.
+    ///
+    /// # Errors
+    /// As [`printable::surface`].
+    pub fn surface(&self, base: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> skull_kernels::Result<(Mesh, Printed)> {
+        let least_mm = self.drawn.map_or(0.0, |drawn| drawn.least_mm);
+        printable::surface(&self.full, base, &self.walls, grid, least_mm, job)
+    }
+
+    /// Draws the preview.
+    ///
+    /// # Errors
+    /// As [`bone_picture::write`].
+    pub fn draw(
+        &self,
+        out: &mut dyn Write,
+        path: &Path,
+        volume: &Volume,
+        base: &ArrayRef3<u8>,
+        job: &Job,
+    ) -> Result<()> {
+        let Self { full, added, found, .. } = self;
+        let (image, grid) = (&volume.voxels, &volume.grid);
+        let skull = bone_picture::Skull { image, grid, base, full, added, openings: &found.openings };
+        bone_picture::write(out, path, &figures(found), &skull, job)
+    }
+
+    /// What was found as the report names it, and the surface if there is one.
+    #[must_use]
+    pub fn result(&self, print: Option<&(Mesh, Printed)>) -> Value {
+        let mut result = found(&self.found);
+        if let Some(drawn) = self.drawn {
+            result["drawn_mm3"] = json!(drawn.mm3);
+        }
+        if let Some((mesh, printed)) = print {
+            let mut surface = surface_command::result(mesh);
+            surface["left_out_mm3"] = json!(printed.left_out_mm3);
+            surface["pieces_left_out"] = json!(printed.pieces_left_out);
+            surface["filled_mm3"] = json!(printed.filled_mm3);
+            result["surface"] = surface;
+        }
+        result
+    }
+
+    /// What was found, a line each.
+    #[must_use]
+    pub fn describe(&self, print: Option<&(Mesh, Printed)>) -> Vec<String> {
+        let mut lines = describe(&self.found);
+        if let Some(Drawn { least_mm, mm3 }) = self.drawn {
+            lines.push(format!("walls drawn at least {least_mm} mm thick: {mm3:.0} mm3 beyond what was measured"));
+        }
+        if let Some((mesh, printed)) = print {
+            lines.push(format!(
+                "surface {:.1} mL in one part; {} loose pieces left out, {:.1} mL; hollows filled, {:.1} mL",
+                mesh.volume_mm3() / 1e3,
+                printed.pieces_left_out,
+                printed.left_out_mm3 / 1e3,
+                printed.filled_mm3 / 1e3
+            ));
+        }
+        lines
     }
 }
 
@@ -169,132 +307,21 @@ fn base<T: Voxel>(ct: &ArrayRef3<T>, grid: &Grid, threshold_hu: f64, job: &Job) 
     Ok(bone)
 }
 
-#[derive(Deserialize)]
-struct DecisionEntry {
-    center_ras_mm: [f64; 3],
-    verdict: String,
-}
-
-/// A list of decisions, or an object that holds one (such as an edited list of openings).
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum DecisionFile {
-    List(Vec<DecisionEntry>),
-    Object {
-        #[serde(alias = "openings")]
-        decisions: Vec<DecisionEntry>,
-    },
-}
-
-fn read_decisions(path: &Path) -> Result<Vec<Decision>> {
-    let text = std::fs::read_to_string(path)?;
-    let file: DecisionFile =
-        serde_json::from_str(&text).map_err(|error| anyhow!("not a list of decisions: {error}"))?;
-    let (DecisionFile::List(entries) | DecisionFile::Object { decisions: entries }) = file;
-    entries
-        .into_iter()
-        .map(|entry| {
-            let verdict = match entry.verdict.as_str() {
-                "filled" => Verdict::Filled,
-                "open" => Verdict::Open,
-                "undecided" => Verdict::Undecided,
-                other => bail!("\"{other}\" is no verdict: use filled, open or undecided"),
-            };
-            Ok(Decision { center_ras_mm: entry.center_ras_mm, verdict })
-        })
-        .collect()
-}
-
-fn verdict(opening: &Opening) -> &'static str {
-    match opening.verdict {
-        Verdict::Filled => "filled",
-        Verdict::Open => "open",
-        Verdict::Undecided => "undecided",
-    }
-}
-
-fn decided_by(opening: &Opening) -> &'static str {
-    if opening.decided { "user" } else { "scan" }
-}
-
-/// What a side of an opening consists of.
-fn medium(hu: f64) -> &'static str {
-    match hu {
-        hu if hu.is_nan() => "unknown",
-        hu if hu < -700.0 => "air",
-        hu if hu < -200.0 => "air and tissue",
-        hu if hu < -30.0 => "fat",
-        hu if hu < 150.0 => "soft tissue",
-        _ => "bone",
-    }
-}
-
-fn opening(o: &Opening) -> Value {
-    json!({
-        "id": o.id,
-        "center_ras_mm": o.center_ras_mm,
-        "axis_ras": o.axis_ras,
-        "diameter_mm": o.diameter_mm,
-        "area_mm2": o.area_mm2,
-        "verdict": verdict(o),
-        "decided_by": decided_by(o),
-        "residual": o.residual,
-        "residual_se": o.residual.map(|_| o.residual_se),
-        "residual_if_empty": o.residual_if_empty,
-        "rim_thickness_mm": o.rim_mm,
-        "media": o.media_hu.map(medium),
-    })
-}
-
-fn write_json(out: &mut dyn Write, found: &thin_bone::Report) -> Result<()> {
-    let openings: Vec<Value> = found.openings.iter().map(opening).collect();
-    serde_json::to_writer_pretty(&mut *out, &json!({ "openings": openings }))?;
-    writeln!(out)?;
-    Ok(())
-}
-
-fn write_csv(out: &mut dyn Write, found: &thin_bone::Report) -> Result<()> {
-    writeln!(
-        out,
-        "id,r_mm,a_mm,s_mm,diameter_mm,area_mm2,verdict,decided_by,residual,residual_se,residual_if_empty,\
-         rim_thickness_mm,medium_behind,medium_ahead"
-    )?;
-    for o in &found.openings {
-        let [r, a, s] = o.center_ras_mm;
-        let number = |v: Option<f64>| v.map_or_else(String::new, |v| format!("{v:.3}"));
-        let [behind, ahead] = o.media_hu.map(medium);
-        writeln!(
-            out,
-            "{},{r:.2},{a:.2},{s:.2},{:.2},{:.2},{},{},{},{},{:.3},{:.2},{behind},{ahead}",
-            o.id,
-            o.diameter_mm,
-            o.area_mm2,
-            verdict(o),
-            decided_by(o),
-            number(o.residual),
-            number(o.residual.map(|_| o.residual_se)),
-            o.residual_if_empty,
-            o.rim_mm,
-        )?;
-    }
-    Ok(())
-}
-
 /// The parameters as the report names them.
 #[must_use]
-pub fn parameters(params: &Params) -> Value {
+pub fn parameters(params: &Params, min_wall_mm: Option<f64>) -> Value {
     json!({
         "fwhm_mm": params.fwhm_mm,
         "thinnest_mm": params.thinnest_mm,
         "largest_opening_mm": params.largest_opening_mm,
         "roi_mm": params.roi_mm,
         "decisions": params.decisions.len(),
+        "min_wall_mm": min_wall_mm,
     })
 }
 
-/// What was found as the report names it.
-#[must_use]
-pub fn result(found: &thin_bone::Report) -> Value {
+/// What the kernel found as the report names it.
+fn found(found: &thin_bone::Report) -> Value {
     let blur = &found.calibration;
     json!({
         "fwhm_mm": blur.psf.fwhm_mm(),
@@ -307,24 +334,29 @@ pub fn result(found: &thin_bone::Report) -> Value {
         "smallest_hole_mm": found.smallest_hole_mm,
         "sheets": found.sheets,
         "added_mm3": found.added_mm3,
-        "openings": found.openings.iter().map(opening).collect::<Vec<_>>(),
+        "openings": found.openings.iter().map(ledger::opening).collect::<Vec<_>>(),
     })
 }
 
-/// What was found, in a few lines.
-#[must_use]
-pub fn describe(found: &thin_bone::Report) -> String {
+/// What the kernel found, a line each.
+fn describe(found: &thin_bone::Report) -> Vec<String> {
     let [xy, z] = found.calibration.psf.fwhm_mm();
+    vec![
+        format!(
+            "blur {xy:.2} mm in-plane, {z:.2} mm through-plane: walls show from {:.2} mm next to air, {:.2} mm between \
+             soft tissues, holes from {:.1} mm",
+            found.thinnest_seen_mm[0], found.thinnest_seen_mm[1], found.smallest_hole_mm
+        ),
+        figures(found).join("; "),
+    ]
+}
+
+/// What became of the bone, in short phrases.
+fn figures(found: &thin_bone::Report) -> Vec<String> {
     let count = |v| found.openings.iter().filter(|o| o.verdict == v).count();
-    format!(
-        "blur {xy:.2} mm in-plane, {z:.2} mm through-plane: walls show from {:.2} mm next to air, {:.2} mm between soft \
-         tissues, holes from {:.1} mm\nadded {:.0} mm3; openings: {} open, {} undecided (kept open), {} filled",
-        found.thinnest_seen_mm[0],
-        found.thinnest_seen_mm[1],
-        found.smallest_hole_mm,
-        found.added_mm3,
-        count(Verdict::Open),
-        count(Verdict::Undecided),
-        count(Verdict::Filled)
-    )
+    let [open, undecided, filled] = [Verdict::Open, Verdict::Undecided, Verdict::Filled].map(count);
+    vec![
+        format!("added {:.0} mm3", found.added_mm3),
+        format!("openings: {open} open, {undecided} undecided (kept open), {filled} filled"),
+    ]
 }

@@ -126,7 +126,7 @@ const TITLE: Style = Style { size: 36.0, bold: true, colour: BRIGHT, halo: false
 const FIGURES: Style = Style { size: 23.0, bold: false, colour: MUTED, halo: false };
 const CAPTION: Style = Style { size: 22.0, bold: false, colour: MUTED, halo: false };
 const SIDE: Style = Style { size: 26.0, bold: true, colour: BRIGHT, halo: true };
-const LABEL: Style = Style { size: 20.0, bold: true, colour: [0; 3], halo: false };
+const LABEL: Style = Style { size: 18.0, bold: true, colour: [0; 3], halo: false };
 
 /// How much is shown around the region of interest, mm.
 const AROUND_MM: f64 = 25.0;
@@ -358,17 +358,20 @@ fn view_row(views: &[View<'_>]) -> Row {
     Row(views.iter().zip(&projections).map(panel).collect())
 }
 
+/// More labels than this in one picture would hide it.
+const MOST_LABELS: usize = 40;
+
 /// How far behind a surface a marked place may lie and still count as seen, mm.
 const HIDDEN_MM: f32 = 2.0;
 
-/// Draws a ring at each place that can be seen, and its label where there is room.
+/// Draws a ring at each place that can be seen, and its label where there is room; the first ones are served first.
 fn draw_markers(rendering: &mut shaded::Rendering, markers: &[Marker]) {
     let seen: Vec<_> =
         markers.iter().filter_map(|marker| Some((marker, rendering.locate(marker.ras_mm, HIDDEN_MM)?))).collect();
     let size = [rendering.picture.width() as f32, rendering.picture.height() as f32];
     let mut taken: Vec<[f32; 4]> = seen.iter().map(|(_, [x, y])| [x - 6.0, y - 6.0, x + 6.0, y + 6.0]).collect();
-    for (marker, at) in seen {
-        let half = [canvas::text_width(&marker.label, LABEL) / 2.0 + 7.0, 12.0];
+    for (number, (marker, at)) in seen.into_iter().enumerate() {
+        let half = [canvas::text_width(&marker.label, LABEL) / 2.0 + 6.0, 10.5];
         let boxed = |c: [f32; 2]| [c[0] - half[0], c[1] - half[1], c[0] + half[0], c[1] + half[1]];
         let free = |c: &[f32; 2]| {
             let [x0, y0, x1, y1] = boxed(*c);
@@ -381,7 +384,7 @@ fn draw_markers(rendering: &mut shaded::Rendering, markers: &[Marker]) {
             (0..16).map(move |step| [at[0] + radius * turn(step).cos(), at[1] + radius * turn(step).sin()])
         });
         // Where there is no room at all the ring alone is shown.
-        let label = around.find(free);
+        let label = around.find(free).filter(|_| number < MOST_LABELS);
         let picture = &mut rendering.picture;
         if let Some(label) = label {
             canvas::draw_line(picture, at, label, 1.6, marker.colour);
@@ -390,7 +393,7 @@ fn draw_markers(rendering: &mut shaded::Rendering, markers: &[Marker]) {
         canvas::fill_disc(picture, at, 4.0, marker.colour);
         if let Some(label) = label {
             let [x0, y0, x1, y1] = boxed(label);
-            canvas::draw_line(picture, [x0 + 12.0, label[1]], [x1 - 12.0, label[1]], y1 - y0, marker.colour);
+            canvas::draw_line(picture, [x0 + half[1], label[1]], [x1 - half[1], label[1]], y1 - y0, marker.colour);
             canvas::write_text(picture, label, [0.5, 0.5], &marker.label, LABEL);
             taken.push([x0, y0, x1, y1]);
         }

@@ -2,7 +2,20 @@
 
 use crate::Desk;
 
-const FILES_OF_CT: [&str; 6] = ["bone.nii.gz", "bone.stl", "preview.png", "report.json", "skin.nii.gz", "skin.stl"];
+const FILES_OF_CT: [&str; 12] = [
+    "added_bone.nii.gz",
+    "bone.nii.gz",
+    "bone.stl",
+    "full_bone.nii.gz",
+    "full_bone.png",
+    "full_bone.stl",
+    "openings.csv",
+    "openings.json",
+    "preview.png",
+    "report.json",
+    "skin.nii.gz",
+    "skin.stl",
+];
 
 /// How well two masks agree: twice what they share over their sum.
 fn dice(a: &[u8], b: &[u8]) -> f64 {
@@ -34,7 +47,12 @@ fn a_ct_gives_skin_and_bone() {
     let agreement = dice(&bone, &desk.mask("sample/truth_bone.nii.gz"));
     assert!(agreement > 0.8, "bone: {agreement}");
 
+    let [full, added] = ["full_bone", "added_bone"].map(|name| desk.mask(&format!("new/folder/{name}.nii.gz")));
+    assert!(full.iter().zip(&bone).zip(&added).all(|((full, bone), added)| *full == bone + added));
     let report = desk.json("new/folder/report.json");
+    let openings = desk.json("new/folder/openings.json")["openings"].clone();
+    assert_eq!(report["result"]["thin_bone"]["openings"], openings);
+    assert_eq!(report["result"]["thin_bone"]["surface"]["components"], 1);
     assert_eq!(report["result"]["skin"]["modality"], "ct");
     let [masked, enclosed] = ["skin", "skin_surface"].map(|n| report["result"][n]["volume_ml"].as_f64().unwrap());
     assert!((enclosed / masked - 1.0).abs() < 0.01, "the surface encloses {enclosed} of {masked} mL");
@@ -48,6 +66,7 @@ fn an_mr_gives_skin_and_a_candidate_with_its_caveat() {
     let desk = with_sample("head-mr");
     let output = desk.skull(&["run", "sample/image.nii.gz", "-o", "out", "-v"]).success().get_output().clone();
     assert!(names_in(&desk, "out").contains(&"skull_candidate.nii.gz".to_owned()));
+    assert!(!names_in(&desk, "out").iter().any(|name| name.contains("full_bone") || name.contains("openings")));
     assert!(String::from_utf8(output.stderr).unwrap().contains("bone or air"));
     let agreement = dice(&desk.mask("out/skin.nii.gz"), &desk.mask("sample/truth_head.nii.gz"));
     assert!(agreement > 0.97, "skin: {agreement}");

@@ -16,6 +16,7 @@ mod linalg;
 mod measure;
 mod openings;
 mod partial;
+pub mod printable;
 mod profile;
 pub mod psf;
 mod sheets;
@@ -133,6 +134,21 @@ pub struct Outputs<'a> {
     pub thickness_mm: Option<&'a mut ArrayRef3<f32>>,
     /// Mass of walls (HU·mm), 0 where there is none.
     pub mass_hu_mm: Option<&'a mut ArrayRef3<f32>>,
+    /// Every piece of a wall, with its place between the voxels, in the order of its voxels.
+    pub walls: Option<&'a mut Vec<Wall>>,
+}
+
+/// A piece of a wall, measured through one voxel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wall {
+    /// The voxel's index (x, y, z).
+    pub voxel: [u32; 3],
+    /// The wall's middle nearest to the voxel's centre, as an index (x, y, z) that is not whole.
+    pub middle: [f32; 3],
+    /// Unit vector across it, along the grid's axes.
+    pub normal: [f32; 3],
+    /// How thick it is.
+    pub thickness_mm: f32,
 }
 
 /// Adds to the `base` bone of a CT (HU) the walls too thin for any threshold, as far as their mass shows.
@@ -245,6 +261,21 @@ fn repair<T: Voxel>(
             map[place(node, grid)] = if of { linked.thickness_mm[k] * density(node) } else { node.wall.mass };
         }
     }
+    if let Some(walls) = &mut outputs.walls {
+        let spacing = grid.spacing_mm();
+        let found = nodes.iter().enumerate().filter(|(k, _)| linked.bone[*k]).map(|(k, node)| {
+            let middle = node.middle(grid);
+            let [z, y, x] = place(node, grid);
+            Wall {
+                voxel: [x, y, z].map(|i| i as u32),
+                middle: [0, 1, 2].map(|a| (middle[a] / spacing[a]) as f32),
+                normal: node.n().map(|c| c as f32),
+                thickness_mm: linked.thickness_mm[k] * density(node),
+            }
+        });
+        walls.clear();
+        walls.extend(found);
+    }
     let openings = decide(ct, base, grid, &nodes, &linked, &scale, params, outputs.added, &job.part(0.75, 1.0))?;
     Ok((Found { openings, sheets: linked.sheets }, scale))
 }
@@ -270,8 +301,12 @@ fn repair_region<T: Voxel>(
     let mut maps =
         [&outputs.thickness_mm, &outputs.mass_hu_mm].map(|m| m.is_some().then(|| Array3::zeros(part.shape())));
     let [thickness_mm, mass_hu_mm] = &mut maps;
-    let mut results =
-        Outputs { added: &mut added, thickness_mm: thickness_mm.as_deref_mut(), mass_hu_mm: mass_hu_mm.as_deref_mut() };
+    let mut results = Outputs {
+        added: &mut added,
+        thickness_mm: thickness_mm.as_deref_mut(),
+        mass_hu_mm: mass_hu_mm.as_deref_mut(),
+        walls: outputs.walls.as_deref_mut(),
+    };
     let outside = outside.counted_from(outer[0]);
     let (ct, base) = (ct.slice(cut(outer)).to_owned(), base.slice(cut(outer)).to_owned());
     let (mut found, scale) = repair(&ct, &base, &part, &outside, scale, params, &mut results, job)?;
@@ -283,10 +318,15 @@ fn repair_region<T: Voxel>(
             whole.slice_mut(cut(inner)).assign(&map.slice(cut(within)));
         }
     }
-    found.openings.retain(|o| {
-        let i = grid.index(o.center_ras_mm);
-        (0..3).all(|a| (inner[0][a] as f64..inner[1][a] as f64).contains(&i[a]))
-    });
+    let is_inside = |i: [f64; 3]| (0..3).all(|a| (inner[0][a] as f64..inner[1][a] as f64).contains(&i[a]));
+    found.openings.retain(|o| is_inside(grid.index(o.center_ras_mm)));
+    if let Some(walls) = &mut outputs.walls {
+        for wall in walls.iter_mut() {
+            wall.voxel = [0, 1, 2].map(|a| wall.voxel[a] + outer[0][a] as u32);
+            wall.middle = [0, 1, 2].map(|a| wall.middle[a] + outer[0][a] as f32);
+        }
+        walls.retain(|wall| is_inside(wall.voxel.map(f64::from)));
+    }
     found.openings.iter_mut().zip(1..).for_each(|(o, id)| o.id = id);
     Ok((found, scale))
 }

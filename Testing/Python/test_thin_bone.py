@@ -1,0 +1,36 @@
+"""A skull to print, as mesh programs see it."""
+import json
+
+import numpy as np
+import pymeshfix
+import pytest
+import trimesh
+
+
+@pytest.fixture(scope="module")
+def print_of_orbit(skull, tmp_path_factory):
+    """The folder of a drawn orbit whose bone was repaired and drawn for a printer."""
+    folder = tmp_path_factory.mktemp("orbit")
+    skull("sample", "orbit-ct", "-o", folder / "sample", "--voxel", "0.7", "0.7", "0.9")
+    skull("thin-bone", folder / "sample/image.nii.gz", "-o", folder / "bone.nii.gz", "--min-wall", "0.9",
+          "--surface", folder / "print.ply", "--report", folder / "report.json")
+    return folder
+
+
+def test_the_print_is_one_closed_part_that_does_not_meet_itself(print_of_orbit):
+    mesh = trimesh.load_mesh(print_of_orbit / "print.ply")
+    assert mesh.is_watertight and mesh.is_winding_consistent and mesh.is_volume
+    assert mesh.body_count == 1
+    edges = np.sort(mesh.edges, axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()
+    checker = pymeshfix.PyTMesh()
+    checker.set_quiet(True)
+    checker.load_array(np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int32))
+    assert len(checker.select_intersecting_triangles()) == 0
+
+
+def test_the_report_tells_what_the_print_takes(print_of_orbit):
+    result = json.loads((print_of_orbit / "report.json").read_text())["result"]
+    mesh = trimesh.load_mesh(print_of_orbit / "print.ply")
+    assert result["surface"]["volume_ml"] == pytest.approx(mesh.volume / 1000, rel=1e-4)
+    assert result["drawn_mm3"] > 0 and result["added_mm3"] > 0
