@@ -1,8 +1,9 @@
 //! Progress and cancellation, shared by the thread that works and the one that watches.
 
 use crate::{Error, Result};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// One piece of work that somebody watches: its fraction done can be polled, and it can be asked to stop.
 ///
@@ -27,6 +28,7 @@ struct State {
     cancelled: AtomicBool,
     /// Bits of a non-negative `f64`, which order as the numbers do.
     fraction: AtomicU64,
+    stages: Mutex<Vec<(&'static str, Instant)>>,
 }
 
 impl Default for Job {
@@ -63,6 +65,19 @@ impl Job {
     #[must_use]
     pub fn part(&self, from: f64, to: f64) -> Self {
         Self { state: Arc::clone(&self.state), start: self.start + from * self.span, span: (to - from) * self.span }
+    }
+
+    /// The same stretch as [`part`](Self::part), known by a name from now on.
+    #[must_use]
+    pub fn stage(&self, name: &'static str, from: f64, to: f64) -> Self {
+        self.state.stages.lock().unwrap_or_else(PoisonError::into_inner).push((name, Instant::now()));
+        self.part(from, to)
+    }
+
+    /// The named stages so far, each with its beginning.
+    #[must_use]
+    pub fn stages(&self) -> Vec<(&'static str, Instant)> {
+        self.state.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Fails if somebody asked to stop.
@@ -116,6 +131,17 @@ mod tests {
         assert!((job.fraction() - 0.75).abs() < 1e-12, "half of the second half");
         job.part(0.0, 0.1).steps(1).step().unwrap();
         assert!((job.fraction() - 0.75).abs() < 1e-12, "does not fall back");
+    }
+
+    #[test]
+    fn stages_are_known_to_every_clone_in_their_order() {
+        let job = Job::new();
+        let stage = job.clone().part(0.5, 1.0).stage("one", 0.0, 0.5);
+        stage.steps(1).step().unwrap();
+        assert!((job.fraction() - 0.75).abs() < 1e-12, "a stage is a part");
+        let _ = stage.stage("two", 0.5, 1.0);
+        let [(one, began), (two, ended)] = job.stages()[..] else { panic!("two stages") };
+        assert!(one == "one" && two == "two" && began <= ended);
     }
 
     #[test]
