@@ -1,8 +1,9 @@
 //! Where walls may be: places of contrast near bone, and the direction across them.
 
 use super::directions;
-use super::linalg::{Vec3, eigen};
+use super::linalg::{Vec3, eigenvalues, eigenvector, frame};
 use super::psf::{Outside, Psf};
+use super::sheets::BESIDE_BONE_HU;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
@@ -20,6 +21,8 @@ const CONTRAST_NOISE: f32 = 5.0;
 const CONTRAST_HU: f32 = 150.0;
 /// Skin is this thick at least: what lies nearer to the outside is no bone.
 const SKIN_MM: f64 = 1.5;
+/// How far sideways a wall's media are looked at.
+const ASIDE_MM: f64 = 0.5;
 /// Volumes are looked through in tiles of this many rows and slices.
 const TILE: [usize; 2] = [32, 16];
 
@@ -46,8 +49,15 @@ pub(super) fn find<T: Voxel>(
         .step_by(TILE[1])
         .flat_map(|z| (0..ny).step_by(TILE[0]).map(move |y| [y..(y + TILE[0]).min(ny), z..(z + TILE[1]).min(nz)]))
         .collect();
-    let search =
-        Search { ct, grid, outside, psf, near: &near, limit_hu: (CONTRAST_NOISE * noise_hu as f32).max(CONTRAST_HU) };
+    let search = Search {
+        ct,
+        grid,
+        outside,
+        psf,
+        near: &near,
+        limit_hu: (CONTRAST_NOISE * noise_hu as f32).max(CONTRAST_HU),
+        bone_hu: BESIDE_BONE_HU + noise_hu as f32,
+    };
     let steps = job.steps(tiles.len());
     let found: Vec<Vec<Candidate>> = tiles
         .into_par_iter()
@@ -107,6 +117,7 @@ struct Search<'a, T: Voxel> {
     psf: &'a Psf,
     near: &'a Near,
     limit_hu: f32,
+    bone_hu: f32,
 }
 
 impl<T: Voxel> Search<'_, T> {
@@ -122,18 +133,23 @@ impl<T: Voxel> Search<'_, T> {
         });
         let tensor = Tensor::new(self.ct, &halo, &kernels, spacing);
         let mut found = Vec::new();
+        let mut has_contrast = vec![false; inner[0].len()];
         for z in inner[2].clone() {
             for y in inner[1].clone() {
-                for x in inner[0].clone() {
+                self.contrast([y, z], &inner[0], &mut has_contrast);
+                for (x, _) in inner[0].clone().zip(&has_contrast).filter(|(_, has)| **has) {
                     let at = [x, y, z];
-                    if !self.near.contains(at) || !self.has_contrast(at) {
+                    if !self.near.contains(at) {
                         continue;
                     }
-                    let (values, vectors) = eigen(tensor.at([0, 1, 2].map(|a| at[a] - halo[a].start)));
-                    if values[0] <= 0.0 || values[1] > LEAST_PLANE * values[0] || self.is_skin(at, vectors[0]) {
+                    let Some(n) = plane([0, 1, 2].map(|a| at[a] - halo[a].start), &tensor) else { continue };
+                    if self.is_skin(at, n) {
                         continue;
                     }
-                    let n = self.towards_dark(at, vectors[0]);
+                    let n = self.towards_dark(at, n);
+                    if self.is_beside_bone(at, n) {
+                        continue;
+                    }
                     let voxel = ((z * size[1] + y) * size[0] + x) as u32;
                     found.push(Candidate { voxel, direction: directions::nearest(n) });
                 }
@@ -142,33 +158,65 @@ impl<T: Voxel> Search<'_, T> {
         found
     }
 
-    /// Whether a voxel's neighbours show contrast that a wall may cause.
-    fn has_contrast(&self, at: [usize; 3]) -> bool {
-        let size = self.grid.size();
-        let range = |a: usize| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]);
-        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        for z in range(2) {
-            for y in range(1) {
-                for x in range(0) {
-                    let v = self.ct[[z, y, x]].to_f32();
-                    low = low.min(v);
-                    high = high.max(v);
+    /// Which voxels of a row have neighbours whose contrast a wall may cause.
+    fn contrast(&self, [y, z]: [usize; 2], columns: &Range<usize>, has: &mut [bool]) {
+        let [nx, ny, nz] = self.grid.size();
+        let reach = columns.start.saturating_sub(1)..(columns.end + 1).min(nx);
+        let mut low = vec![f32::INFINITY; reach.len()];
+        let mut high = vec![f32::NEG_INFINITY; reach.len()];
+        for z in z.saturating_sub(1)..(z + 2).min(nz) {
+            for y in y.saturating_sub(1)..(y + 2).min(ny) {
+                let row = self.ct.slice(ndarray::s![z, y, reach.clone()]);
+                for ((low, high), v) in low.iter_mut().zip(&mut high).zip(row) {
+                    let v = v.to_f32();
+                    *low = low.min(v);
+                    *high = high.max(v);
                 }
             }
         }
-        high - low >= self.limit_hu && high >= -300.0
+        for (x, has) in columns.clone().zip(has) {
+            let around = x.saturating_sub(1) - reach.start..(x + 2).min(nx) - reach.start;
+            let low = low[around.clone()].iter().fold(f32::INFINITY, |a, &b| a.min(b));
+            let high = high[around].iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+            *has = high - low >= self.limit_hu && high >= -300.0;
+        }
     }
 
     /// The voxel `mm` along `n` from another, within the volume.
     fn along(&self, at: [usize; 3], n: Vec3, mm: f64) -> [usize; 3] {
+        self.beside(at, n.map(|c| mm * c))
+    }
+
+    /// The voxel nearest to `mm` from another, within the volume.
+    fn beside(&self, at: [usize; 3], mm: Vec3) -> [usize; 3] {
         let (size, spacing) = (self.grid.size(), self.grid.spacing_mm());
-        [0, 1, 2].map(|a| ((at[a] as f64 + mm * n[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1))
+        [0, 1, 2].map(|a| ((at[a] as f64 + mm[a] / spacing[a] + 0.5).max(0.0) as usize).min(size[a] - 1))
     }
 
     /// Whether a surface through a voxel is the head's own, next to the air outside.
     fn is_skin(&self, at: [usize; 3], n: Vec3) -> bool {
         let far = SKIN_MM + 2.0 * self.psf.along(n[2] * n[2]).sigma;
         [-far, far].iter().any(|&mm| self.outside.reaches(self.along(at, n, mm)))
+    }
+
+    /// Whether one side is bone as far as a wall's medium is looked at: the surface of thick bone is no wall.
+    fn is_beside_bone(&self, at: [usize; 3], n: Vec3) -> bool {
+        let from = 2.0 * self.psf.along(n[2] * n[2]).sigma;
+        let (u, v) = frame(n);
+        let aside = |a: f64, b: f64| [0, 1, 2].map(|k| a * u[k] + b * v[k]);
+        let places =
+            [aside(0.0, 0.0), aside(ASIDE_MM, 0.0), aside(-ASIDE_MM, 0.0), aside(0.0, ASIDE_MM), aside(0.0, -ASIDE_MM)];
+        [-1.0, 1.0].into_iter().any(|side| {
+            let sum: f32 = [0.25, 0.75]
+                .into_iter()
+                .flat_map(|mm| places.map(|p| [0, 1, 2].map(|k| p[k] + side * (from + mm) * n[k])))
+                .map(|p| {
+                    let [x, y, z] = self.beside(at, p);
+                    self.ct[[z, y, x]].to_f32()
+                })
+                .sum();
+            sum > self.bone_hu * (2 * places.len()) as f32
+        })
     }
 
     fn towards_dark(&self, at: [usize; 3], n: Vec3) -> Vec3 {
@@ -179,6 +227,13 @@ impl<T: Voxel> Search<'_, T> {
         });
         if ahead > behind { n.map(|c| -c) } else { n }
     }
+}
+
+/// The direction across the surface or sheet in one place of a tensor; `None` where there is no plane.
+fn plane(at: [usize; 3], tensor: &Tensor) -> Option<Vec3> {
+    let matrix = tensor.at(at);
+    let [first, second, _] = eigenvalues(matrix);
+    if first > 0.0 && second <= LEAST_PLANE * first { eigenvector(matrix, first) } else { None }
 }
 
 /// One half of a Gaussian's weights, centre first.

@@ -63,42 +63,29 @@ pub(super) fn solve<const N: usize>(mut a: [[f64; N]; N], mut b: [f64; N]) -> Op
     Some(b)
 }
 
-/// Eigenvalues and unit eigenvectors of the symmetric matrix `[xx, yy, zz, xy, xz, yz]`, largest eigenvalue
-/// first, by cyclic Jacobi rotations.
-pub(super) fn eigen(m: [f64; 6]) -> ([f64; 3], [Vec3; 3]) {
-    let mut a = [[m[0], m[3], m[4]], [m[3], m[1], m[5]], [m[4], m[5], m[2]]];
-    let mut v = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    let scale = m.iter().fold(0.0_f64, |s, x| s.max(x.abs()));
-    for _ in 0..12 {
-        if a[0][1].abs() + a[0][2].abs() + a[1][2].abs() <= 1e-12 * scale {
-            break;
-        }
-        for (p, q) in [(0, 1), (0, 2), (1, 2)] {
-            if a[p][q] == 0.0 {
-                continue;
-            }
-            let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
-            let t = theta.signum() / (theta.abs() + (theta * theta + 1.0).sqrt());
-            let c = 1.0 / (t * t + 1.0).sqrt();
-            let s = t * c;
-            for row in &mut a {
-                let (kp, kq) = (row[p], row[q]);
-                row[p] = c * kp - s * kq;
-                row[q] = s * kp + c * kq;
-            }
-            let (row_p, row_q) = (a[p], a[q]);
-            a[p] = [0, 1, 2].map(|k| c * row_p[k] - s * row_q[k]);
-            a[q] = [0, 1, 2].map(|k| s * row_p[k] + c * row_q[k]);
-            for row in &mut v {
-                let (kp, kq) = (row[p], row[q]);
-                row[p] = c * kp - s * kq;
-                row[q] = s * kp + c * kq;
-            }
-        }
-    }
-    let mut order = [0, 1, 2];
-    order.sort_by(|&i, &j| a[j][j].total_cmp(&a[i][i]));
-    (order.map(|i| a[i][i]), order.map(|i| [v[0][i], v[1][i], v[2][i]]))
+/// Eigenvalues of the symmetric matrix `[xx, yy, zz, xy, xz, yz]`, largest first.
+///
+/// Smith: Eigenvalues of a symmetric 3 x 3 matrix. Commun. ACM 4 (1961), doi 10.1145/355578.366316.
+pub(super) fn eigenvalues([xx, yy, zz, xy, xz, yz]: [f64; 6]) -> [f64; 3] {
+    let mean = (xx + yy + zz) / 3.0;
+    let [x, y, z] = [xx - mean, yy - mean, zz - mean];
+    let square = (x * x + y * y + z * z + 2.0 * (xy * xy + xz * xz + yz * yz)) / 6.0;
+    let scale = square.sqrt();
+    let half_determinant = 0.5 * (x * (y * z - yz * yz) - xy * (xy * z - yz * xz) + xz * (xy * yz - y * xz));
+    // 0/0 where all are equal
+    let cosine = if square > 0.0 { (half_determinant / (scale * square)).clamp(-1.0, 1.0) } else { 1.0 };
+    let third_angle = cosine.acos() / 3.0;
+    let first = mean + 2.0 * scale * third_angle.cos();
+    let last = mean + 2.0 * scale * (third_angle + std::f64::consts::TAU / 3.0).cos();
+    [first, 3.0 * mean - first - last, last]
+}
+
+/// The unit eigenvector of an eigenvalue of the same matrix; `None` where that is no single direction.
+pub(super) fn eigenvector([xx, yy, zz, xy, xz, yz]: [f64; 6], value: f64) -> Option<Vec3> {
+    // what is orthogonal to all rows of the matrix less its eigenvalue
+    let rows = [[xx - value, xy, xz], [xy, yy - value, yz], [xz, yz, zz - value]];
+    let products = [cross(rows[0], rows[1]), cross(rows[0], rows[2]), cross(rows[1], rows[2])];
+    unit(products.into_iter().max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b)))?)
 }
 
 #[cfg(test)]
@@ -116,13 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn eigenvectors_rebuild_the_matrix() {
-        let m = [2.0, -1.0, 0.5, 0.3, -0.7, 1.1];
-        let (values, vectors) = eigen(m);
-        assert!(values[0] >= values[1] && values[1] >= values[2]);
-        for (k, (i, j)) in [(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)].into_iter().enumerate() {
-            let got: f64 = (0..3).map(|e| values[e] * vectors[e][i] * vectors[e][j]).sum();
-            assert!((got - m[k]).abs() < 1e-12);
+    fn an_eigenvector_is_stretched_by_its_value() {
+        for m in [[2.0, -1.0, 0.5, 0.3, -0.7, 1.1], [4.0, 1.0, 1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.9, 0.9, 0.9]] {
+            let values = eigenvalues(m);
+            assert!(values[0] >= values[1] && values[1] >= values[2] - 1e-12, "{values:?}");
+            assert!((values.iter().sum::<f64>() - m[0] - m[1] - m[2]).abs() < 1e-9);
+            let n = eigenvector(m, values[0]).unwrap();
+            let stretched = [dot([m[0], m[3], m[4]], n), dot([m[3], m[1], m[5]], n), dot([m[4], m[5], m[2]], n)];
+            assert!((0..3).all(|a| (stretched[a] - values[0] * n[a]).abs() < 1e-9), "{m:?}: {values:?} {n:?}");
         }
+        let same = [1.0, 1.0, 1.0, 0.0, 0.0, 0.0];
+        assert_eq!(eigenvalues(same), [1.0; 3]);
+        assert_eq!(eigenvector(same, 1.0), None);
+        assert!(eigenvalues([f64::NAN; 6])[0].is_nan());
     }
 }

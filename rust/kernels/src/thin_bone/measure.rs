@@ -13,7 +13,7 @@ use super::candidates::Candidate;
 use super::directions;
 use super::linalg::Vec3;
 use super::profile::{MOST_BINS, Profile};
-use super::psf::Psf;
+use super::psf::{EdgeTable, Psf};
 use crate::Voxel;
 use ndarray::ArrayRef3;
 
@@ -32,6 +32,9 @@ const AIR_HU: f64 = -400.0;
 const LEAST_DENSITY: f64 = 0.5;
 /// HU of a lining: mean and standard deviation between places.
 const LINING_HU: (f64, f64) = (40.0, 30.0);
+/// Media next to walls lie in between, HU.
+const LEAST_MEDIUM_HU: f64 = -1000.0;
+const MOST_MEDIUM_HU: f64 = 100.0;
 /// Candidates measured together.
 const LANES: usize = 8;
 
@@ -84,8 +87,27 @@ struct Model {
     basis: [Column; 4],
     /// What the lining's known HU contributes to each product.
     known: [f32; 4],
-    /// What takes the mass to its product: length of the plate's own part.
-    plate_length: f64,
+    /// Row k: how much of each column the basis' part k has; what takes the mass to its product is the last.
+    of_columns: [[f64; 4]; 4],
+}
+
+impl Model {
+    fn plate_length(&self) -> f64 {
+        self.of_columns[3][3]
+    }
+
+    /// HU on both sides of the plate; a lining is what lies beside it.
+    fn beside(&self, values: &Column) -> [f64; 2] {
+        let product =
+            |k: usize| f64::from(self.known[k] + self.basis[k].iter().zip(values).map(|(q, v)| q * v).sum::<f32>());
+        let mut x = [0.0; 4];
+        for k in (0..4).rev() {
+            let rest: f64 = (k + 1..4).map(|j| self.of_columns[k][j] * x[j]).sum();
+            let length = self.of_columns[k][k];
+            x[k] = if length > 1e-6 { (product(k) - rest) / length } else { 0.0 };
+        }
+        [x[0], x[0] + x[if self.has_lining { 1 } else { 2 }]]
+    }
 }
 
 /// Profiles that are measured together.
@@ -130,6 +152,7 @@ impl Bank {
     fn prepare(&mut self, scale: &Scale) {
         let half = ((self.profile.support_mm + BEYOND_MM) / self.step_mm).ceil() as i32 + FURTHER as i32;
         self.per_layers = (2 * half + 1) as usize;
+        let edge = EdgeTable::new(&self.profile.spread);
         // the lining's HU counts as much as its spread against the noise's
         let trust = scale.noise_hu * scale.noise_voxels.sqrt() / LINING_HU.1;
         self.known_square = (trust * LINING_HU.0).powi(2) as f32;
@@ -137,13 +160,20 @@ impl Bank {
             for step in -half..=half {
                 let shift_mm = f64::from(step) * self.step_mm;
                 let holds_wall = step.unsigned_abs() as usize + FURTHER <= half as usize;
-                self.models.push(self.model(shift_mm, lining_mm, plate_mm, holds_wall, trust));
+                self.models.push(self.model(&edge, shift_mm, [lining_mm, plate_mm], holds_wall, trust));
             }
         }
     }
 
     /// The basis of [1, step to the lining, step to the far medium, plate] by Gram and Schmidt.
-    fn model(&self, shift_mm: f64, lining_mm: f64, plate_mm: f64, holds_wall: bool, trust: f64) -> Model {
+    fn model(
+        &self,
+        edge: &EdgeTable,
+        shift_mm: f64,
+        [lining_mm, plate_mm]: [f64; 2],
+        holds_wall: bool,
+        trust: f64,
+    ) -> Model {
         let has_lining = lining_mm > 0.0;
         // the last row is the lining's known HU
         let mut columns = [[0.0; MOST_BINS + 1]; 4];
@@ -151,25 +181,26 @@ impl Bank {
             let root = self.profile.weight[b].sqrt();
             let s = self.profile.distance_mm[b] - shift_mm;
             columns[0][b] = root;
-            columns[1][b] = if has_lining { root * self.profile.spread.edge(s) } else { 0.0 };
-            columns[2][b] = root * self.profile.spread.edge(s - lining_mm);
-            let plate = self.profile.spread.edge(s + 0.5 * plate_mm) - self.profile.spread.edge(s - 0.5 * plate_mm);
+            columns[1][b] = if has_lining { root * edge.at(s) } else { 0.0 };
+            columns[2][b] = root * edge.at(s - lining_mm);
+            let plate = edge.at(s + 0.5 * plate_mm) - edge.at(s - 0.5 * plate_mm);
             columns[3][b] = root * plate / plate_mm;
         }
         if has_lining {
             columns[0][MOST_BINS] = trust;
             columns[1][MOST_BINS] = trust;
         }
-        let mut plate_length = 0.0;
+        let mut of_columns = [[0.0; 4]; 4];
         for k in 0..4 {
             let (before, rest) = columns.split_at_mut(k);
             let column = &mut rest[0];
-            for q in &*before {
+            for (q, row) in before.iter().zip(&mut of_columns) {
                 let product: f64 = q.iter().zip(&*column).map(|(a, b)| a * b).sum();
                 column.iter_mut().zip(q).for_each(|(c, q)| *c -= product * q);
+                row[k] = product;
             }
             let length = column.iter().map(|c| c * c).sum::<f64>().sqrt();
-            plate_length = length;
+            of_columns[k][k] = length;
             let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
             column.iter_mut().for_each(|c| *c *= inverse);
         }
@@ -178,7 +209,7 @@ impl Bank {
             b.iter_mut().zip(c).for_each(|(b, &c)| *b = c as f32);
         }
         let known = [0, 1, 2, 3].map(|k| (columns[k][MOST_BINS] * trust * LINING_HU.0) as f32);
-        Model { shift_mm, has_lining, plate_mm, holds_wall, basis, known, plate_length }
+        Model { shift_mm, has_lining, plate_mm, holds_wall, basis, known, of_columns }
     }
 
     /// Hands on the walls measured through candidates of this direction, in no certain order.
@@ -260,7 +291,7 @@ impl Bank {
     ) -> Wall {
         let total = f64::from(values.iter().map(|v| v * v).sum::<f32>());
         let inner = (f64::from(square) - total).max(0.0);
-        let contrast = (scale.bone_hu - 0.5 * (media[0].min(100.0) + media[1].min(100.0))).max(200.0);
+        let contrast = contrast(scale, media);
         let false_mass = (media[0] - media[1]).abs() * self.profile.spread.sigma * (2.0 * scale.psf_error).sqrt();
         let least = (scale.thinnest_mm * contrast).max(false_mass);
         let cost = |m: usize| {
@@ -271,7 +302,7 @@ impl Bank {
             let product = f64::from(product);
             // with a plate of at least the least mass
             let least = if model.plate_mm > 0.5 { least.max(LEAST_DENSITY * model.plate_mm * contrast) } else { least };
-            let short = (least * model.plate_length - product).max(0.0);
+            let short = (least * model.plate_length() - product).max(0.0);
             (without, without - product * product + short * short)
         };
         let mut best = [(f64::INFINITY, 0); 2];
@@ -302,20 +333,20 @@ impl Bank {
         let (with, to) = bottom(m, &|m| cost(m).1);
         let model = &self.models[m];
         let shift_mm = model.shift_mm + to * self.step_mm;
-        let mass_at = |m: usize| f64::from(fits(m).1) / self.models[m].plate_length.max(1e-9);
+        let mass_at = |m: usize| f64::from(fits(m).1) / self.models[m].plate_length().max(1e-9);
         let mass = if to == 0.0 {
             mass_at(m)
         } else {
             let (left, here, right) = (mass_at(m - 1), mass_at(m), mass_at(m + 1));
             here + 0.5 * to * (right - left) + 0.5 * to * to * (left + right - 2.0 * here)
         };
+        let thickness_mm = mass / self::contrast(scale, model.beside(values));
         let weight: f64 = self.profile.weight.iter().sum();
         let variance = ((inner + with) / weight).max(scale.noise_hu.powi(2));
-        let thickness_mm = mass / contrast;
         Wall {
             shift_mm: shift_mm as f32,
             mass: mass as f32,
-            mass_se: ((variance * scale.noise_voxels).sqrt() / model.plate_length.max(1e-9)) as f32,
+            mass_se: ((variance * scale.noise_voxels).sqrt() / model.plate_length().max(1e-9)) as f32,
             thickness_mm: thickness_mm as f32,
             media: media.map(|m| m as f32),
             evidence: ((without - with) / (2.0 * variance * scale.noise_voxels)) as f32,
@@ -323,4 +354,10 @@ impl Bank {
             sigma_mm: self.profile.spread.sigma as f32,
         }
     }
+}
+
+/// How much brighter bone is than the mean of what lies on both sides; bone beside a wall is not its medium.
+fn contrast(scale: &Scale, media: [f64; 2]) -> f64 {
+    let medium = media.map(|hu| hu.clamp(LEAST_MEDIUM_HU, MOST_MEDIUM_HU));
+    (scale.bone_hu - 0.5 * (medium[0] + medium[1])).max(200.0)
 }

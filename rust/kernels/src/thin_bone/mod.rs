@@ -178,8 +178,9 @@ pub fn thin_bone<T: Voxel>(
     if base.iter().all(|&b| b == 0) {
         return Err(Error::Empty { what: "base bone" });
     }
+    let stage = job.stage("calibration", 0.0, 0.05);
     let outside = Outside::new(ct, grid);
-    let mut calibration = psf::calibrate(ct, grid, &outside, &job.part(0.0, 0.05))?;
+    let mut calibration = psf::calibrate(ct, grid, &outside, &stage)?;
     if let Some([xy, z]) = params.fwhm_mm {
         calibration.psf = Psf { overshoot: calibration.psf.overshoot, ..Psf::gaussian(xy, z) };
         calibration.psf.sigma_wide_mm = 2.2 * calibration.psf.sigma_xy_mm;
@@ -236,8 +237,9 @@ fn repair<T: Voxel>(
     job: &Job,
 ) -> Result<(Found, Scale)> {
     let thick_hu = scale.bone_hu;
-    let candidates = candidates::find(ct, base, grid, outside, &scale.psf, scale.noise_hu, &job.part(0.0, 0.25))?;
-    let nodes = survey(ct, candidates, &scale, &job.part(0.25, 0.6))?;
+    let candidates =
+        candidates::find(ct, base, grid, outside, &scale.psf, scale.noise_hu, &job.stage("candidates", 0.0, 0.25))?;
+    let nodes = survey(ct, candidates, &scale, &job.stage("measurement", 0.25, 0.6))?;
     scale.bone_hu = density::thin_bone(ct, &nodes, &scale, thick_hu);
     let density = |node: &Node| {
         let wall = &node.wall;
@@ -245,8 +247,9 @@ fn repair<T: Voxel>(
         let contrast = f64::from(wall.mass / wall.thickness_mm.max(1e-3));
         (contrast / (contrast - thick_hu + scale.bone_hu).max(200.0)) as f32
     };
-    let linked = sheets::link(&nodes, scale.noise_hu as f32, grid, &job.part(0.6, 0.75))?;
+    let linked = sheets::link(&nodes, scale.noise_hu as f32, grid, &job.stage("sheets", 0.6, 0.75))?;
 
+    job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.added.fill(0);
     for (node, _) in nodes.iter().zip(&linked.bone).filter(|(_, bone)| **bone) {
         let at = place(node, grid);
@@ -439,11 +442,12 @@ fn decide<T: Voxel>(
         *a |= u8::from(b != 0);
     }
     let largest_mm2 = std::f64::consts::PI * 0.25 * params.largest_opening_mm.powi(2);
-    let throats = openings::throats(added, grid, largest_mm2, &job.part(0.0, 0.9))?;
+    let throats = openings::throats(added, grid, largest_mm2, &job.stage("openings", 0.0, 0.9))?;
+    job.stage("verdicts", 0.9, 1.0).check()?;
     for (a, &b) in added.iter_mut().zip(base) {
         *a &= u8::from(b == 0);
     }
-    let index = Index::new(nodes, grid);
+    let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
     let mut found: Vec<Opening> = throats
         .par_iter()
         .enumerate()

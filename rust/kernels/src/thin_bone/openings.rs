@@ -13,6 +13,8 @@ use super::linalg::{Vec3, dot, unit};
 use crate::{Grid, Job, Result, distance};
 use ndarray::{Array3, ArrayRef3};
 use rayon::prelude::*;
+use std::collections::VecDeque;
+use std::ops::Range;
 
 /// A throat of the space around the bone.
 pub(super) struct Throat {
@@ -44,62 +46,49 @@ pub(super) fn throats(bone: &ArrayRef3<u8>, grid: &Grid, largest_mm2: f64, job: 
         // distance of each background voxel to bone
         let mut mm = Array3::<f32>::zeros(grid.shape());
         distance::distance_mm(bone, grid, &mut mm, &job.part(0.0, 0.3))?;
-        mm.iter()
-            .zip(bone.iter())
-            .map(|(&d, &b)| if b != 0 { 0 } else { ((f64::from(d) / STEP_MM) as usize).clamp(1, LEVELS) as u8 })
-            .collect()
+        let level = |(&d, &b): (&f32, &u8)| {
+            if b != 0 { 0 } else { ((f64::from(d) / STEP_MM) as usize).clamp(1, LEVELS) as u8 }
+        };
+        mm.as_slice_memory_order().zip(bone.as_slice_memory_order()).map_or_else(
+            || mm.iter().zip(bone).map(level).collect(),
+            |(mm, bone)| mm.par_iter().zip(bone).map(level).collect(),
+        )
     };
     job.check()?;
-    // voxels in order of falling distance
-    let mut starts = vec![0_usize; LEVELS + 2];
-    for &l in &level {
-        if l > 0 {
-            starts[LEVELS - l as usize + 1] += 1;
-        }
-    }
-    for k in 1..starts.len() {
-        starts[k] += starts[k - 1];
-    }
-    let mut order = vec![0_u32; starts[LEVELS + 1]];
-    let mut place = starts.clone();
-    for (i, &l) in level.iter().enumerate() {
-        if l > 0 {
-            let p = &mut place[LEVELS - l as usize];
-            order[*p] = i as u32;
-            *p += 1;
-        }
-    }
-    drop(place);
-    let mut chamber = vec![UNSEEN; level.len()];
     let edge = [0, 1, 2].map(|a| ((OPEN_BLOCK_MM / spacing[a]) as usize).max(1));
     let blocks = [0, 1, 2].map(|a| size[a].div_ceil(edge[a]));
+    let mut chamber = vec![UNSEEN; level.len()];
+    chamber.par_chunks_mut(size[0]).zip(level.par_chunks(size[0])).enumerate().for_each(|(row, (chamber, level))| {
+        let block = (row / size[1] / edge[2] * blocks[1] + row % size[1] / edge[1]) * blocks[0];
+        for (x, (c, _)) in chamber.iter_mut().zip(level).enumerate().filter(|(_, (_, l))| **l as usize == LEVELS) {
+            *c = (1 + block + x / edge[0]) as u32;
+        }
+    });
     let open = 1 + blocks.iter().product::<usize>() as u32;
     let mut chambers = Chambers { parent: (0..open).collect(), top: vec![LEVELS as u8; open as usize] };
     let diagonal = spacing.iter().map(|s| s * s).sum::<f64>().sqrt();
-    let steps = job.part(0.4, 0.9).steps(order.len().div_ceil(1 << 20));
-    for (count, &i) in order.iter().enumerate() {
-        if count % (1 << 20) == 0 {
-            steps.step()?;
-        }
-        let i = i as usize;
-        let at = [i % size[0], i / size[0] % size[1], i / strides[2]];
-        let here = level[i];
-        if here as usize == LEVELS {
-            let block = [0, 1, 2].map(|a| at[a] / edge[a]);
-            chamber[i] = 1 + ((block[2] * blocks[1] + block[1]) * blocks[0] + block[0]) as u32;
-            continue;
-        }
-        let mut mine = UNSEEN;
-        for a in 0..3 {
-            for forward in [false, true] {
-                if (forward && at[a] + 1 == size[a]) || (!forward && at[a] == 0) {
+    let bands = bands(&level);
+    let steps = job.part(0.4, 0.9).steps(bands.len());
+    for band in bands {
+        for i in in_falling_order(&level, band) {
+            let i = i as usize;
+            let (x, y, here) = (i as u32 % size[0] as u32, i as u32 / size[0] as u32 % size[1] as u32, level[i]);
+            let inside = [
+                x > 0,
+                x as usize + 1 < size[0],
+                y > 0,
+                y as usize + 1 < size[1],
+                i >= strides[2],
+                i + strides[2] < level.len(),
+            ];
+            let (mut mine, mut seen) = (UNSEEN, UNSEEN);
+            for (k, _) in inside.into_iter().enumerate().filter(|(_, inside)| *inside) {
+                let j = if k % 2 == 0 { i - strides[k / 2] } else { i + strides[k / 2] };
+                if chamber[j] == UNSEEN || chamber[j] == seen {
                     continue;
                 }
-                let j = if forward { i + strides[a] } else { i - strides[a] };
-                if chamber[j] == UNSEEN {
-                    continue;
-                }
-                let other = chambers.root(chamber[j]);
+                seen = chamber[j];
+                let other = chambers.root(seen);
                 if mine == UNSEEN {
                     mine = other;
                 } else if mine != other {
@@ -117,19 +106,56 @@ pub(super) fn throats(bone: &ArrayRef3<u8>, grid: &Grid, largest_mm2: f64, job: 
                     }
                 }
             }
+            if mine == UNSEEN {
+                mine = chambers.parent.len() as u32;
+                chambers.parent.push(mine);
+                chambers.top.push(here);
+            }
+            chamber[i] = mine;
         }
-        if mine == UNSEEN {
-            mine = chambers.parent.len() as u32;
-            chambers.parent.push(mine);
-            chambers.top.push(here);
-        }
-        chamber[i] = mine;
+        steps.step()?;
     }
-    for c in &mut chamber {
-        *c = chambers.root(*c);
-    }
-    drop(order);
+    let root: Vec<u32> = (0..chambers.parent.len() as u32).map(|c| chambers.root(c)).collect();
+    chamber.par_iter_mut().for_each(|c| *c = root[*c as usize]);
     Ok(collect(&chamber, &level, grid, largest_mm2))
+}
+
+/// Levels below the widest, highest first, in bands that hold a share of all voxels, so that their order needs little
+/// room.
+fn bands(level: &[u8]) -> Vec<Range<u8>> {
+    const LEAST_BANDS: usize = 8;
+    let mut counts = [0_usize; 256];
+    level.iter().for_each(|&l| counts[l as usize] += 1);
+    let mut bands: Vec<Range<u8>> = Vec::new();
+    let mut held = usize::MAX;
+    for l in (1..LEVELS as u8).rev() {
+        held = held.saturating_add(counts[l as usize]);
+        match bands.last_mut() {
+            Some(band) if held <= level.len() / LEAST_BANDS => band.start = l,
+            _ => {
+                bands.push(l..l + 1);
+                held = counts[l as usize];
+            }
+        }
+    }
+    bands
+}
+
+/// The voxels of a band of levels, highest first.
+fn in_falling_order(level: &[u8], band: Range<u8>) -> Vec<u32> {
+    const TOGETHER: usize = 1 << 20;
+    let parts: Vec<Vec<Vec<u32>>> = level
+        .par_chunks(TOGETHER)
+        .enumerate()
+        .map(|(part, levels)| {
+            let mut of_level = vec![Vec::new(); band.len()];
+            for (k, l) in levels.iter().enumerate().filter(|(_, l)| band.contains(l)) {
+                of_level[usize::from(band.end - 1 - l)].push((part * TOGETHER + k) as u32);
+            }
+            of_level
+        })
+        .collect();
+    (0..band.len()).flat_map(|l| parts.iter().flat_map(move |part| &part[l])).copied().collect()
 }
 
 struct Chambers {
@@ -162,31 +188,28 @@ fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<
     let size = grid.size();
     let spacing = grid.spacing_mm();
     let strides = [1, size[0], size[0] * size[1]];
-    let mut faces = Vec::new();
-    for (i, &c) in chamber.iter().enumerate() {
-        if c == UNSEEN {
-            continue;
-        }
-        let at = [i % size[0], i / size[0] % size[1], i / strides[2]];
-        for a in 0..3 {
-            if at[a] + 1 == size[a] {
-                continue;
+    let is_wide = |i: usize| level[i] as usize == LEVELS;
+    let mut faces: Vec<Face> = (0..size[2])
+        .into_par_iter()
+        .flat_map_iter(|z| {
+            let mut faces = Vec::new();
+            let slice = z * strides[2]..(z + 1) * strides[2];
+            for i in slice.filter(|&i| chamber[i] != UNSEEN && !is_wide(i)) {
+                let ends = [i % size[0] + 1 == size[0], i / size[0] % size[1] + 1 == size[1], z + 1 == size[2]];
+                for a in (0..3).filter(|&a| !ends[a]) {
+                    let (j, c) = (i + strides[a], chamber[i]);
+                    let d = chamber[j];
+                    if d != UNSEEN && d != c && !is_wide(j) {
+                        let forward = c < d;
+                        let voxel = if forward { i } else { j } as u32;
+                        faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
+                    }
+                }
             }
-            let j = i + strides[a];
-            let d = chamber[j];
-            if d == UNSEEN || d == c || level[i] as usize == LEVELS || level[j] as usize == LEVELS {
-                continue;
-            }
-            let forward = c < d;
-            faces.push(Face {
-                pair: (c.min(d), c.max(d)),
-                voxel: if forward { i } else { j } as u32,
-                axis: a as u8,
-                forward,
-            });
-        }
-    }
-    faces.sort_by_key(|f| (f.pair, f.voxel, f.axis));
+            faces
+        })
+        .collect();
+    faces.par_sort_unstable_by_key(|f| (f.pair, f.voxel, f.axis));
     let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
     let throats: Vec<Throat> = groups
         .into_par_iter()
@@ -200,7 +223,11 @@ fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<
         .collect();
     // A hole where more than two blocks meet shows in pieces: each is flooded again from just its two sides.
     let space = Space { level, size, spacing };
-    let mut whole: Vec<Throat> = throats.par_iter().filter_map(|t| space.between_sides(t, largest_mm2)).collect();
+    let mut whole: Vec<Throat> = throats
+        .par_iter()
+        .map_init(Scratch::default, |scratch, t| space.between_sides(t, largest_mm2, scratch))
+        .flatten_iter()
+        .collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
     let mut kept: Vec<Throat> = Vec::new();
     for t in whole {
@@ -229,89 +256,127 @@ struct Space<'a> {
     spacing: Vec3,
 }
 
+/// Room for the boxes that are flooded one after the other.
+#[derive(Default)]
+struct Scratch {
+    level: Vec<u8>,
+    side: Vec<u8>,
+    /// What waits at each level.
+    waiting: Vec<VecDeque<u32>>,
+}
+
+impl Scratch {
+    /// Floods from the voxels that have a side, widest places first; what is not yet reached waits for its level.
+    fn flood(&mut self, strides: [usize; 3]) {
+        self.waiting.resize_with(LEVELS + 1, VecDeque::new);
+        for (k, &side) in self.side.iter().enumerate().filter(|(_, side)| **side != 0) {
+            debug_assert!(side < 3);
+            self.waiting[self.level[k] as usize].push_back(k as u32);
+        }
+        let mut now = LEVELS;
+        while now > 0 {
+            let Some(k) = self.waiting[now].pop_front() else {
+                now -= 1;
+                continue;
+            };
+            let k = k as usize;
+            for step in strides {
+                for j in [k - step, k + step] {
+                    if self.level[j] > 0 && self.side[j] == 0 {
+                        self.side[j] = self.side[k];
+                        let level = self.level[j] as usize;
+                        self.waiting[level].push_back(j as u32);
+                        now = now.max(level);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Space<'_> {
-    fn level(&self, i: [usize; 3]) -> u8 {
-        self.level[(i[2] * self.size[1] + i[1]) * self.size[0] + i[0]]
+    fn index(&self, [x, y, z]: [usize; 3]) -> usize {
+        (z * self.size[1] + y) * self.size[0] + x
     }
 
     /// The whole throat between the widest places on both sides of a piece of it.
-    fn between_sides(&self, piece: &Throat, largest_mm2: f64) -> Option<Throat> {
+    fn between_sides(&self, piece: &Throat, largest_mm2: f64, scratch: &mut Scratch) -> Option<Throat> {
         let near_mm = (3.0 * (piece.area_mm2 / std::f64::consts::PI).sqrt() + 3.0).min(MOST_REACH_MM);
-        let (whole, goes_on) = self.between_sides_within(piece, near_mm, largest_mm2);
+        let (whole, goes_on) = self.between_sides_within(piece, near_mm, largest_mm2, scratch);
         // a slit is much longer than a piece of it shows
         if whole.is_none() && goes_on && piece.area_mm2 >= LEAST_SLIT_MM2 {
-            return self.between_sides_within(piece, MOST_REACH_MM, largest_mm2).0;
+            return self.between_sides_within(piece, MOST_REACH_MM, largest_mm2, scratch).0;
         }
         whole
     }
 
     /// The same, looking no farther than `reach_mm`, and whether the throat goes on there.
-    fn between_sides_within(&self, piece: &Throat, reach_mm: f64, largest_mm2: f64) -> (Option<Throat>, bool) {
+    fn between_sides_within(
+        &self,
+        piece: &Throat,
+        reach_mm: f64,
+        largest_mm2: f64,
+        scratch: &mut Scratch,
+    ) -> (Option<Throat>, bool) {
         let low = [0, 1, 2].map(|a| ((piece.middle_mm[a] - reach_mm) / self.spacing[a]).ceil().max(0.0) as usize);
         let high =
             [0, 1, 2].map(|a| (((piece.middle_mm[a] + reach_mm) / self.spacing[a]) as usize + 1).min(self.size[a]));
-        let box_size = [0, 1, 2].map(|a| high[a] - low[a]);
-        let of = |k: usize| {
-            [k % box_size[0] + low[0], k / box_size[0] % box_size[1] + low[1], k / (box_size[0] * box_size[1]) + low[2]]
-        };
-        let at = |i: [usize; 3]| ((i[2] - low[2]) * box_size[1] + i[1] - low[1]) * box_size[0] + i[0] - low[0];
-        let order: Vec<u32> =
-            (0..box_size.iter().product::<usize>() as u32).filter(|&k| self.level(of(k as usize)) > 0).collect();
-        let radius_mm = piece.voxels.iter().map(|&v| f64::from(self.level(v)) * STEP_MM).fold(0.0, f64::max);
+        // a layer of bone around the box spares the question where it ends
+        let box_size = [0, 1, 2].map(|a| high[a] - low[a] + 2);
+        let strides = [1, box_size[0], box_size[0] * box_size[1]];
+        let at = |i: [usize; 3]| (0..3).map(|a| (i[a] + 1 - low[a]) * strides[a]).sum::<usize>();
+        scratch.level.clear();
+        scratch.level.resize(box_size.iter().product(), 0);
+        scratch.side.clear();
+        scratch.side.resize(box_size.iter().product(), 0);
+        let radius_mm =
+            piece.voxels.iter().map(|v| f64::from(self.level[self.index(*v)]) * STEP_MM).fold(0.0, f64::max);
         // the sides: what lies in a cone along the axis
-        let mut side = vec![0_u8; box_size.iter().product()];
-        for &k in &order {
-            let i = of(k as usize);
-            let p = [0, 1, 2].map(|a| i[a] as f64 * self.spacing[a] - piece.middle_mm[a]);
-            let along = dot(p, piece.axis);
-            let aside = (dot(p, p) - along * along).max(0.0).sqrt();
-            if aside <= 0.7 * along.abs()
-                && along.abs() > 0.5 * radius_mm + 1.0
-                && f64::from(self.level(i)) * STEP_MM >= WIDENS * radius_mm
-            {
-                side[k as usize] = if along > 0.0 { 2 } else { 1 };
+        let least = ((WIDENS * radius_mm / STEP_MM).ceil() as u8).max(1);
+        let mut sides = [false; 2];
+        for z in low[2]..high[2] {
+            for y in low[1]..high[1] {
+                let from = self.index([low[0], y, z]);
+                let levels = &self.level[from..from + high[0] - low[0]];
+                let to = at([low[0], y, z]);
+                scratch.level[to..to + levels.len()].copy_from_slice(levels);
+                for (k, _) in levels.iter().enumerate().filter(|(_, level)| **level >= least) {
+                    let i = [low[0] + k, y, z];
+                    let p = [0, 1, 2].map(|a| i[a] as f64 * self.spacing[a] - piece.middle_mm[a]);
+                    let along = dot(p, piece.axis);
+                    let aside2 = (dot(p, p) - along * along).max(0.0);
+                    if along.abs() > 0.5 * radius_mm + 1.0 && aside2 <= 0.49 * along * along {
+                        let side = usize::from(along > 0.0);
+                        scratch.side[to + k] = 1 + side as u8;
+                        sides[side] = true;
+                    }
+                }
             }
         }
-        if !side.contains(&1) || !side.contains(&2) {
+        if sides != [true; 2] {
             return (None, false);
         }
-        // flood both, widest places first; what is not yet reached waits for a lower level
-        let mut queue: std::collections::BinaryHeap<(u8, std::cmp::Reverse<u32>)> = order
-            .iter()
-            .filter(|&&k| side[k as usize] != 0)
-            .map(|&k| (self.level(of(k as usize)), std::cmp::Reverse(k)))
-            .collect();
+        scratch.flood(strides);
         let mut faces = Vec::new();
-        while let Some((_, std::cmp::Reverse(k))) = queue.pop() {
-            let i = of(k as usize);
-            for a in 0..3 {
-                for forward in [false, true] {
-                    if (forward && i[a] + 1 == high[a]) || (!forward && i[a] == low[a]) {
-                        continue;
+        for z in low[2]..high[2] {
+            for y in low[1]..high[1] {
+                let row = at([low[0], y, z]);
+                let mine = &scratch.side[row..row + high[0] - low[0]];
+                for a in 0..3 {
+                    let others = &scratch.side[row + strides[a]..][..mine.len()];
+                    // sides are 1 and 2, bone is 0
+                    if mine.iter().zip(others).fold(false, |any, (m, o)| any | (m ^ o == 3)) {
+                        for (k, (m, _)) in mine.iter().zip(others).enumerate().filter(|(_, (m, o))| *m ^ *o == 3) {
+                            let mut i = [low[0] + k, y, z];
+                            i[a] += usize::from(*m == 2);
+                            faces.push(Face {
+                                pair: (1, 2),
+                                voxel: self.index(i) as u32,
+                                axis: a as u8,
+                                forward: *m == 1,
+                            });
+                        }
                     }
-                    let mut j = i;
-                    j[a] = if forward { i[a] + 1 } else { i[a] - 1 };
-                    if self.level(j) > 0 && side[at(j)] == 0 {
-                        side[at(j)] = side[k as usize];
-                        queue.push((self.level(j), std::cmp::Reverse(at(j) as u32)));
-                    }
-                }
-            }
-        }
-        for &k in &order {
-            let i = of(k as usize);
-            for a in 0..3 {
-                if i[a] + 1 == high[a] {
-                    continue;
-                }
-                let mut j = i;
-                j[a] += 1;
-                let (mine, other) = (side[k as usize], side[at(j)]);
-                if mine != 0 && other != 0 && mine != other {
-                    let forward = mine < other;
-                    let [x, y, z] = if forward { i } else { j };
-                    let voxel = ((z * self.size[1] + y) * self.size[0] + x) as u32;
-                    faces.push(Face { pair: (1, 2), voxel, axis: a as u8, forward });
                 }
             }
         }

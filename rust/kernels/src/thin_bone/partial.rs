@@ -10,6 +10,7 @@ use super::measure::Scale;
 use super::psf::normal_cdf;
 use crate::Voxel;
 use ndarray::ArrayRef3;
+use rayon::prelude::*;
 
 /// Brighter than soft tissue by this, and by so many times the noise.
 const ABOVE_SOFT_HU: f64 = 85.0;
@@ -27,27 +28,37 @@ pub(super) fn add<T: Voxel>(ct: &ArrayRef3<T>, base: &ArrayRef3<u8>, scale: &Sca
     let (nz, ny, nx) = ct.dim();
     let size = [nx, ny, nz];
     let bright = SOFT_HU + (ABOVE_NOISE * scale.noise_hu).max(ABOVE_SOFT_HU);
-    let mut grown: Vec<[usize; 3]> = Vec::new();
-    for ((z, y, x), &b) in base.indexed_iter() {
-        if b != 0 || added[[z, y, x]] != 0 {
-            grown.push([x, y, z]);
-        }
-    }
+    let around = |at: [usize; 3]| {
+        let [xs, ys, zs] = [0, 1, 2].map(|a| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]));
+        zs.flat_map(move |z| {
+            let xs = xs.clone();
+            ys.clone().flat_map(move |y| xs.clone().map(move |x| [x, y, z]))
+        })
+    };
+    let is_partial = |[x, y, z]: [usize; 3]| {
+        ct[[z, y, x]].to_f64() >= bright
+            && base[[z, y, x]] == 0
+            && !is_in_canal(ct, [x, y, z])
+            && !is_slope(ct, [x, y, z], scale)
+    };
+    let seeds = {
+        let is_bone = |[x, y, z]: [usize; 3]| base[[z, y, x]] != 0 || added[[z, y, x]] != 0;
+        let in_slice = |z: usize| {
+            let row = move |y: usize| (0..nx).map(move |x| [x, y, z]);
+            (0..ny).flat_map(row).filter(|&[x, y, z]| ct[[z, y, x]].to_f64() >= bright && !is_bone([x, y, z]))
+        };
+        (0..nz)
+            .into_par_iter()
+            .flat_map_iter(|z| in_slice(z).filter(|&at| around(at).any(is_bone) && is_partial(at)))
+            .collect::<Vec<_>>()
+    };
+    let mut grown = seeds;
+    grown.iter().for_each(|&[x, y, z]| added[[z, y, x]] = 1);
     while let Some(at) = grown.pop() {
-        let range = |a: usize| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]);
-        for z in range(2) {
-            for y in range(1) {
-                for x in range(0) {
-                    if base[[z, y, x]] == 0
-                        && added[[z, y, x]] == 0
-                        && ct[[z, y, x]].to_f64() >= bright
-                        && !is_in_canal(ct, [x, y, z])
-                        && !is_slope(ct, [x, y, z], scale)
-                    {
-                        added[[z, y, x]] = 1;
-                        grown.push([x, y, z]);
-                    }
-                }
+        for [x, y, z] in around(at) {
+            if added[[z, y, x]] == 0 && is_partial([x, y, z]) {
+                added[[z, y, x]] = 1;
+                grown.push([x, y, z]);
             }
         }
     }

@@ -9,6 +9,7 @@ use super::linalg::{Vec3, dot};
 use super::measure::Wall;
 use crate::{Grid, Job, Result};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// A wall measured through one voxel.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +41,8 @@ const OFF_PLANE_MM: f64 = 0.35;
 const OFF_PLANE_SLOPE: f64 = 0.25;
 /// Evidence is shared over this standard deviation along the sheet.
 const SHARE_MM: f64 = 1.5;
+/// Over blocks of at most this edge, of as many voxels as fit.
+const BLOCK_MM: f64 = 0.7;
 /// No place speaks louder than this.
 const LOUDEST: f32 = 6.0;
 /// Shared evidence from which a sheet starts, over which it grows, and what a place itself must show at least.
@@ -56,7 +59,7 @@ const THICK_RIM_MM: f32 = 0.8;
 /// And where what the wall does not explain exceeds this share of its height, something else is there.
 const MISFIT: f32 = 0.2;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
-const BESIDE_BONE_HU: f32 = 500.0;
+pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
 const LEAST_SHEET_MM2: f64 = 25.0;
 
@@ -124,96 +127,145 @@ fn is_whole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
 struct Graph<'a> {
     nodes: &'a [Node],
     spacing: Vec3,
-    index: Index,
-    /// Bit k: the neighbour at offset k of a 3x3x3 block.
-    linked: Vec<u32>,
-    /// How far in memory each neighbour is.
-    strides: [isize; BLOCK],
+    edges: Edges,
+    /// Evidence is shared between blocks of a few voxels where these are small.
+    blocks: Option<Blocks>,
+}
+
+/// The neighbours of each node in one list.
+struct Edges {
+    /// Where each node's neighbours end.
+    ends: Vec<usize>,
+    /// A neighbour's number, and in the upper bits at which offset of a 3x3x3 block it is.
+    to: Vec<u32>,
 }
 
 const BLOCK: usize = 27;
+const OFFSET_SHIFT: u32 = 27;
 
 fn offset(k: usize) -> [isize; 3] {
     [k % 3, k / 3 % 3, k / 9].map(|i| i as isize - 1)
 }
 
+impl Edges {
+    /// All pairs of neighbours of an index that are `linked`: by a node's number, an offset and the other's number.
+    fn new(index: &Index, linked: impl Fn(usize, usize, usize) -> bool + Sync) -> Self {
+        const TOGETHER: usize = 1 << 14;
+        let count = index.voxels.len();
+        let parts: Vec<(Vec<usize>, Vec<u32>)> = (0..count.div_ceil(TOGETHER))
+            .into_par_iter()
+            .map(|part| {
+                let (mut ends, mut to) = (Vec::with_capacity(TOGETHER), Vec::new());
+                for k in part * TOGETHER..((part + 1) * TOGETHER).min(count) {
+                    index.neighbours(k, |at, j| {
+                        if linked(k, at, j) {
+                            to.push((at as u32) << OFFSET_SHIFT | j as u32);
+                        }
+                    });
+                    ends.push(to.len());
+                }
+                (ends, to)
+            })
+            .collect();
+        let mut edges = Self {
+            ends: Vec::with_capacity(count),
+            to: Vec::with_capacity(parts.iter().map(|(_, to)| to.len()).sum()),
+        };
+        for (ends, to) in parts {
+            let before = edges.to.len();
+            edges.ends.extend(ends.into_iter().map(|end| before + end));
+            edges.to.extend(to);
+        }
+        edges
+    }
+
+    /// Offset and number of each neighbour.
+    fn of(&self, k: usize) -> impl Iterator<Item = (usize, usize)> {
+        let start = if k == 0 { 0 } else { self.ends[k - 1] };
+        let to = &self.to[start..self.ends[k]];
+        to.iter().map(|&e| ((e >> OFFSET_SHIFT) as usize, (e & ((1 << OFFSET_SHIFT) - 1)) as usize))
+    }
+}
+
+/// Blocks of voxels that hold nodes, linked where their nodes are.
+struct Blocks {
+    /// The block of each node.
+    of: Vec<u32>,
+    edges: Edges,
+    edge: [usize; 3],
+}
+
+impl Blocks {
+    /// `None` where blocks would be voxels.
+    fn new(nodes: &[Node], index: &Index, edges: &Edges, spacing: Vec3) -> Option<Self> {
+        let edge = spacing.map(|s| ((BLOCK_MM / s) as usize).max(1));
+        if edge == [1; 3] {
+            return None;
+        }
+        let size = [0, 1, 2].map(|a| index.size[a].div_ceil(edge[a]));
+        let block = |node: &Node| {
+            let b = index.at(node.voxel);
+            [0, 1, 2].map(|a| b[a] / edge[a])
+        };
+        let number = |[x, y, z]: [usize; 3]| ((z * size[1] + y) * size[0] + x) as u32;
+        let mut blocks: Vec<u32> = nodes.par_iter().map(|n| number(block(n))).collect();
+        blocks.par_sort_unstable();
+        blocks.dedup();
+        let coarse = Index::new(blocks, size);
+        let of: Vec<u32> = nodes
+            .par_iter()
+            .map(|n| {
+                let [x, y, z] = block(n);
+                coarse.row([y, z], x..x + 1).start as u32
+            })
+            .collect();
+        let mut linked = vec![0_u32; coarse.voxels.len()];
+        for (k, node) in nodes.iter().enumerate() {
+            let from = block(node);
+            for (_, j) in edges.of(k).filter(|&(_, j)| of[j] != of[k]) {
+                let to = block(&nodes[j]);
+                let at = (0..3).rev().fold(0, |at, a| 3 * at + to[a] + 1 - from[a]);
+                linked[of[k] as usize] |= 1 << at;
+            }
+        }
+        let edges = Edges::new(&coarse, |k, at, _| linked[k] >> at & 1 != 0);
+        Some(Self { of, edges, edge })
+    }
+}
+
 impl<'a> Graph<'a> {
     fn new(nodes: &'a [Node], grid: &Grid) -> Self {
         let spacing = grid.spacing_mm();
-        let index = Index::new(nodes, grid);
-        let linked = nodes
-            .par_iter()
-            .map(|node| {
-                let n = node.n();
-                let shift = f64::from(node.wall.shift_mm);
-                let mut bits = 0;
-                for k in (0..BLOCK).filter(|&k| k != BLOCK / 2) {
-                    let Some(j) = index.neighbour(node.voxel, offset(k)) else { continue };
-                    let m = nodes[j].n();
-                    if dot(m, n).abs() < LEAST_COSINE {
-                        continue;
-                    }
-                    let step = offset(k);
-                    let to = f64::from(nodes[j].wall.shift_mm);
-                    let p = [0, 1, 2].map(|a| step[a] as f64 * spacing[a] + to * m[a] - shift * n[a]);
-                    let height = dot(p, n);
-                    let aside = (dot(p, p) - height * height).max(0.0).sqrt();
-                    if height.abs() <= OFF_PLANE_MM + OFF_PLANE_SLOPE * aside {
-                        bits |= 1 << k;
-                    }
-                }
-                bits
-            })
-            .collect();
-        let [nx, ny, _] = grid.size().map(|n| n as isize);
-        let strides = std::array::from_fn(|k| {
-            let [x, y, z] = offset(k);
-            (z * ny + y) * nx + x
+        let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
+        let edges = Edges::new(&index, |k, at, j| {
+            let (n, m) = (nodes[k].n(), nodes[j].n());
+            if dot(m, n).abs() < LEAST_COSINE {
+                return false;
+            }
+            let step = offset(at);
+            let (from, to) = (f64::from(nodes[k].wall.shift_mm), f64::from(nodes[j].wall.shift_mm));
+            let p = [0, 1, 2].map(|a| step[a] as f64 * spacing[a] + to * m[a] - from * n[a]);
+            let height = dot(p, n);
+            let aside = (dot(p, p) - height * height).max(0.0).sqrt();
+            height.abs() <= OFF_PLANE_MM + OFF_PLANE_SLOPE * aside
         });
-        Self { nodes, spacing, index, linked, strides }
-    }
-
-    fn neighbours(&self, k: usize) -> impl Iterator<Item = (usize, usize)> {
-        let (mut bits, voxel) = (self.linked[k], self.nodes[k].voxel as usize);
-        std::iter::from_fn(move || {
-            let b = bits.trailing_zeros() as usize;
-            bits &= bits.wrapping_sub(1);
-            (b < BLOCK).then(|| (b, self.index.node[voxel.wrapping_add_signed(self.strides[b])] as usize))
-        })
+        let blocks = Blocks::new(nodes, &index, &edges, spacing);
+        Self { nodes, spacing, edges, blocks }
     }
 
     /// Weighted means over linked neighbours, repeated until they reach a standard deviation of `sigma_mm`.
-    fn diffuse(&self, mut now: Vec<[f32; 2]>, sigma_mm: f64, job: &Job) -> Result<Vec<[f32; 2]>> {
-        let widest = self.spacing.into_iter().fold(0.0, f64::max);
-        let weights: [f32; BLOCK] = std::array::from_fn(|k| {
-            let d2: f64 = (0..3).map(|a| (offset(k)[a] as f64 * self.spacing[a]).powi(2)).sum();
-            (-0.5 * d2 / (widest * widest)).exp() as f32
-        });
-        // of a plane across z, per round
-        let (mut spread, mut sum) = (0.0, 0.0);
-        for (k, &w) in weights.iter().enumerate().filter(|(k, _)| offset(*k)[2] == 0) {
-            let [x, y, _] = offset(k).map(|o| o as f64);
-            spread += f64::from(w) * 0.5 * ((x * self.spacing[0]).powi(2) + (y * self.spacing[1]).powi(2));
-            sum += f64::from(w);
+    fn diffuse(&self, values: Vec<[f32; 2]>, sigma_mm: f64, job: &Job) -> Result<Vec<[f32; 2]>> {
+        let Some(blocks) = &self.blocks else { return diffuse(&self.edges, self.spacing, values, sigma_mm, job) };
+        let mut sums = vec![[0.0_f32; 3]; blocks.edges.ends.len()];
+        for (&b, v) in blocks.of.iter().zip(&values) {
+            let sum = &mut sums[b as usize];
+            *sum = [sum[0] + v[0], sum[1] + v[1], sum[2] + 1.0];
         }
-        let rounds = (sigma_mm * sigma_mm * sum / spread).round().max(1.0) as usize;
-        let steps = job.steps(rounds);
-        for _ in 0..rounds {
-            now = (0..now.len())
-                .into_par_iter()
-                .map(|k| {
-                    let (mut weight, [mut a, mut b]) = (1.0, now[k]);
-                    for (at, j) in self.neighbours(k) {
-                        weight += weights[at];
-                        a += weights[at] * now[j][0];
-                        b += weights[at] * now[j][1];
-                    }
-                    [a / weight, b / weight]
-                })
-                .collect();
-            steps.step()?;
-        }
-        Ok(now)
+        drop(values);
+        let means = sums.into_iter().map(|[a, b, n]| [a / n, b / n]).collect();
+        let spacing = [0, 1, 2].map(|a| blocks.edge[a] as f64 * self.spacing[a]);
+        let spread = diffuse(&blocks.edges, spacing, means, sigma_mm, job)?;
+        Ok(blocks.of.par_iter().map(|&b| spread[b as usize]).collect())
     }
 
     /// The nodes of all connected sheets of `whole` nodes that hold a start and are large enough, and their count.
@@ -230,7 +282,7 @@ impl<'a> Graph<'a> {
             let mut part = vec![seed];
             let mut next = 0;
             while next < part.len() {
-                for (_, j) in self.neighbours(part[next]) {
+                for (_, j) in self.edges.of(part[next]) {
                     if !seen[j] && whole[j] {
                         seen[j] = true;
                         part.push(j);
@@ -252,21 +304,59 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// For each voxel its node, or none.
-pub(super) struct Index {
-    size: [usize; 3],
-    node: Vec<u32>,
+/// Weighted means over neighbours, repeated until they reach a standard deviation of `sigma_mm` in a plane across z.
+fn diffuse(edges: &Edges, spacing: Vec3, mut now: Vec<[f32; 2]>, sigma_mm: f64, job: &Job) -> Result<Vec<[f32; 2]>> {
+    let widest = spacing.into_iter().fold(0.0, f64::max);
+    let weights: [f32; BLOCK] = std::array::from_fn(|k| {
+        let d2: f64 = (0..3).map(|a| (offset(k)[a] as f64 * spacing[a]).powi(2)).sum();
+        (-0.5 * d2 / (widest * widest)).exp() as f32
+    });
+    let (mut spread, mut sum) = (0.0, 0.0);
+    for (k, &w) in weights.iter().enumerate().filter(|(k, _)| offset(*k)[2] == 0) {
+        let [x, y, _] = offset(k).map(|o| o as f64);
+        spread += f64::from(w) * 0.5 * ((x * spacing[0]).powi(2) + (y * spacing[1]).powi(2));
+        sum += f64::from(w);
+    }
+    let rounds = (sigma_mm * sigma_mm * sum / spread).round().max(1.0) as usize;
+    let steps = job.steps(rounds);
+    for _ in 0..rounds {
+        now = (0..now.len())
+            .into_par_iter()
+            .map(|k| {
+                let (mut weight, [mut a, mut b]) = (1.0, now[k]);
+                for (at, j) in edges.of(k) {
+                    weight += weights[at];
+                    a += weights[at] * now[j][0];
+                    b += weights[at] * now[j][1];
+                }
+                [a / weight, b / weight]
+            })
+            .collect();
+        steps.step()?;
+    }
+    Ok(now)
 }
 
-const NONE: u32 = u32::MAX;
+/// Nodes by place.
+pub(super) struct Index {
+    size: [usize; 3],
+    /// The voxel of each node, in order.
+    voxels: Vec<u32>,
+    /// The first node of each row of voxels, and the end.
+    rows: Vec<u32>,
+}
 
 impl Index {
-    pub(super) fn new(nodes: &[Node], grid: &Grid) -> Self {
-        let mut index = Self { size: grid.size(), node: vec![NONE; grid.voxels()] };
-        for (k, node) in nodes.iter().enumerate() {
-            index.node[node.voxel as usize] = k as u32;
+    /// From the nodes' voxels in order.
+    pub(super) fn new(voxels: Vec<u32>, size: [usize; 3]) -> Self {
+        let mut rows = vec![0; size[1] * size[2] + 1];
+        for &v in &voxels {
+            rows[v as usize / size[0] + 1] += 1;
         }
-        index
+        for k in 1..rows.len() {
+            rows[k] += rows[k - 1];
+        }
+        Self { size, voxels, rows }
     }
 
     pub(super) fn at(&self, voxel: u32) -> [usize; 3] {
@@ -274,28 +364,96 @@ impl Index {
         [v % self.size[0], v / self.size[0] % self.size[1], v / (self.size[0] * self.size[1])]
     }
 
-    fn neighbour(&self, voxel: u32, offset: [isize; 3]) -> Option<usize> {
-        let at = self.at(voxel);
-        let mut to = [0; 3];
-        for a in 0..3 {
-            to[a] = at[a].checked_add_signed(offset[a]).filter(|&i| i < self.size[a])?;
+    /// The nodes of a stretch of a row.
+    fn row(&self, [y, z]: [usize; 2], x: Range<usize>) -> Range<usize> {
+        let row = z * self.size[1] + y;
+        let nodes = self.rows[row] as usize..self.rows[row + 1] as usize;
+        let voxels = &self.voxels[nodes.clone()];
+        let place = |x: usize| nodes.start + voxels.partition_point(|&v| (v as usize) < row * self.size[0] + x);
+        place(x.start)..place(x.end)
+    }
+
+    /// Calls `visit` with the offset and the number of every neighbour of a node.
+    fn neighbours(&self, k: usize, mut visit: impl FnMut(usize, usize)) {
+        let at = self.at(self.voxels[k]);
+        let range = at.map(|i| i.saturating_sub(1)..i + 2);
+        for z in range[2].start..range[2].end.min(self.size[2]) {
+            for y in range[1].start..range[1].end.min(self.size[1]) {
+                for j in self.row([y, z], range[0].clone()).filter(|&j| j != k) {
+                    let x = self.voxels[j] as usize % self.size[0];
+                    visit(((z + 1 - at[2]) * 3 + y + 1 - at[1]) * 3 + x + 1 - at[0], j);
+                }
+            }
         }
-        let k = self.node[(to[2] * self.size[1] + to[1]) * self.size[0] + to[0]];
-        (k != NONE).then_some(k as usize)
     }
 
     /// Calls `visit` with every node of a voxel within `reach` voxels (a box).
-    pub(super) fn around(&self, at: [usize; 3], reach: [usize; 3], mut visit: impl FnMut(usize)) {
+    pub(super) fn around(&self, at: [usize; 3], reach: [usize; 3], visit: impl FnMut(usize)) {
         let range = [0, 1, 2].map(|a| at[a].saturating_sub(reach[a])..(at[a] + reach[a] + 1).min(self.size[a]));
-        for z in range[2].clone() {
-            for y in range[1].clone() {
-                let row = (z * self.size[1] + y) * self.size[0];
-                for &k in &self.node[row + range[0].start..row + range[0].end] {
-                    if k != NONE {
-                        visit(k as usize);
-                    }
-                }
-            }
+        let rows = range[2].clone().flat_map(|z| range[1].clone().map(move |y| [y, z]));
+        rows.flat_map(|row| self.row(row, range[0].clone())).for_each(visit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_found_on_all_sides_and_not_across_faces() {
+        let size = [4, 3, 3];
+        // the middle of a block, all around it, and a voxel at the far end of a row beside
+        let at = |x: u32, y: u32, z: u32| (z * 3 + y) * 4 + x;
+        let mut voxels: Vec<u32> = (0..27).map(|k| at(k % 3, k / 3 % 3, k / 9)).collect();
+        voxels.push(at(3, 1, 0));
+        voxels.sort_unstable();
+        let index = Index::new(voxels.clone(), size);
+        let middle = voxels.iter().position(|&v| v == at(1, 1, 1)).unwrap();
+        let mut found = Vec::new();
+        index.neighbours(middle, |k, j| {
+            let to = [0, 1, 2].map(|a| (1 + offset(k)[a]) as u32);
+            assert_eq!(voxels[j], at(to[0], to[1], to[2]));
+            found.push(k);
+        });
+        assert_eq!(found, (0..BLOCK).filter(|&k| k != BLOCK / 2).collect::<Vec<_>>());
+        let corner = voxels.iter().position(|&v| v == at(0, 2, 0)).unwrap();
+        let mut count = 0;
+        index.neighbours(corner, |_, _| count += 1);
+        assert_eq!(count, 7, "the row before ends at another face");
+    }
+
+    #[test]
+    fn values_spread_as_far_as_asked_along_a_sheet_of_fine_or_coarse_voxels() {
+        for spacing in [[0.3, 0.3, 0.7], [0.6, 0.6, 1.0]] {
+            let size = [120, 120, 3];
+            let grid = Grid::axis_aligned(size, spacing).unwrap();
+            let wall = Wall {
+                shift_mm: 0.0,
+                mass: 0.0,
+                mass_se: 0.0,
+                thickness_mm: 0.0,
+                media: [0.0; 2],
+                evidence: 0.0,
+                residual_hu: 0.0,
+                sigma_mm: 0.4,
+            };
+            let direction = directions::nearest([0.0, 0.0, 1.0]);
+            let first = (size[0] * size[1]) as u32;
+            let nodes: Vec<Node> = (first..2 * first).map(|voxel| Node { voxel, direction, wall }).collect();
+            let graph = Graph::new(&nodes, &grid);
+            let place = |k: usize| [k % size[0], k / size[0]].map(|i| (i as f64 - 60.0) * spacing[0]);
+            let mut start = vec![[0.0, 1.0]; nodes.len()];
+            start[60 * size[0] + 60][0] = 1.0;
+            let spread = graph.diffuse(start, SHARE_MM, &Job::new()).unwrap();
+            let sum: f64 = spread.iter().map(|v| f64::from(v[0])).sum();
+            let square: f64 = spread
+                .iter()
+                .enumerate()
+                .map(|(k, v)| f64::from(v[0]) * place(k).iter().map(|c| c * c).sum::<f64>() / 2.0)
+                .sum();
+            let sigma_mm = (square / sum).sqrt();
+            assert!((sigma_mm / SHARE_MM - 1.0).abs() < 0.06, "{sigma_mm} mm at {spacing:?}");
+            assert!(spread.iter().all(|v| (v[1] - 1.0).abs() < 1e-5), "what is even stays even");
         }
     }
 }
