@@ -8,6 +8,7 @@ use skull_kernels::auto_threshold::{Method, auto_threshold};
 use skull_kernels::bias::correct_bias;
 use skull_kernels::components::{self, Connectivity};
 use skull_kernels::histogram::histogram;
+use skull_kernels::thin_bone::{self, thin_bone};
 use skull_kernels::threshold::{Bound, Params, threshold};
 use skull_kernels::{Grid, Job, Voxel, distance, fill, gaussian, morphology, skin, surface};
 use std::io::Write;
@@ -85,6 +86,18 @@ fn with_image<T: Voxel>(image: &ArrayRef3<T>, mask: &ArrayRef3<u8>, grid: &Grid,
             let _ = threshold(image, mask, grid, &params, &mut selected, &job);
             check_mask(&selected);
         }
+    }
+    for fwhm_mm in [None, Some([length_mm; 2])] {
+        let mut params = thin_bone::Params::default();
+        params.fwhm_mm = fwhm_mm;
+        let outputs = thin_bone::Outputs {
+            added: &mut selected,
+            thickness_mm: Some(&mut smoothed),
+            mass_hu_mm: Some(&mut even),
+            walls: None,
+        };
+        let _ = thin_bone(image, mask, grid, &params, outputs, &job);
+        check_mask(&selected);
     }
     for mask in [None, Some(mask)] {
         if let Ok(histogram) = histogram(image, mask, 256, &job) {

@@ -261,3 +261,21 @@ fn a_cancelled_job_stops() {
     let outputs = Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
     assert_eq!(thin_bone::thin_bone(&ct, &base, &grid, &known_blur(), outputs, &job).unwrap_err(), Error::Cancelled);
 }
+
+#[test]
+fn lengths_that_no_ct_has_are_errors() {
+    let refused = |spacing_mm: f64, fwhm_mm: f64| {
+        let grid = Grid::axis_aligned([8; 3], [spacing_mm; 3]).unwrap();
+        let (ct, base) = (Array3::<i16>::zeros(grid.shape()), Array3::<u8>::ones(grid.shape()));
+        let mut params = Params::default();
+        params.fwhm_mm = Some([fwhm_mm; 2]);
+        let outputs = Outputs { added: &mut base.clone(), thickness_mm: None, mass_hu_mm: None, walls: None };
+        let result = thin_bone::thin_bone(&ct, &base, &grid, &params, outputs, &Job::new());
+        matches!(result, Err(Error::Parameter { .. }))
+    };
+    assert!(!refused(0.5, 1.0));
+    for (spacing_mm, fwhm_mm) in [(0.0005, 1.0), (500.0, 1.0), (0.5, 0.0), (0.5, 1e-4), (0.5, 1000.0), (0.5, f64::NAN)]
+    {
+        assert!(refused(spacing_mm, fwhm_mm), "{spacing_mm} {fwhm_mm}");
+    }
+}

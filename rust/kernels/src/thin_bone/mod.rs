@@ -29,6 +29,7 @@ use ndarray::{Array3, ArrayRef3};
 use psf::{Calibration, Outside, Psf, Source};
 use rayon::prelude::*;
 use sheets::{Index, Linked, Node};
+use std::ops::RangeInclusive;
 
 /// How thin bone is found. The defaults need no touch.
 #[derive(Debug, Clone, PartialEq)]
@@ -174,7 +175,7 @@ pub fn thin_bone<T: Voxel>(
         grid.check_shape("output", map.dim())?;
     }
     grid.check_orthogonal()?;
-    check(params)?;
+    check(params, grid)?;
     if base.iter().all(|&b| b == 0) {
         return Err(Error::Empty { what: "base bone" });
     }
@@ -374,7 +375,21 @@ const SOFT_HU: f64 = 50.0;
 /// Added bone reaches over a voxel that a wall only touches with its thickness, up to this.
 const OVERLAP_MM: f64 = 0.35;
 
-fn check(params: &Params) -> Result<()> {
+/// Edges of voxels and blurs that a CT may have, mm: beyond them the unit is mistaken, and no time or memory enough.
+const SPACING_MM: RangeInclusive<f64> = 0.05..=10.0;
+const FWHM_MM: RangeInclusive<f64> = 0.1..=10.0;
+
+fn check(params: &Params, grid: &Grid) -> Result<()> {
+    if let Some(value) = grid.spacing_mm().into_iter().find(|s| !SPACING_MM.contains(s)) {
+        return Err(Error::Parameter {
+            name: "the voxel spacing in mm",
+            value,
+            allowed: "0.05 to 10: check the image's unit",
+        });
+    }
+    if let Some(value) = params.fwhm_mm.into_iter().flatten().find(|fwhm| !FWHM_MM.contains(fwhm)) {
+        return Err(Error::Parameter { name: "fwhm_mm", value, allowed: "0.1 to 10" });
+    }
     let positive = |name, value: f64| {
         if value.is_finite() && value > 0.0 {
             Ok(())
@@ -382,9 +397,6 @@ fn check(params: &Params) -> Result<()> {
             Err(Error::Parameter { name, value, allowed: "positive and finite" })
         }
     };
-    for fwhm in params.fwhm_mm.into_iter().flatten() {
-        positive("fwhm_mm", fwhm)?;
-    }
     for end in params.roi_mm.into_iter().flatten().flatten() {
         if !end.is_finite() {
             return Err(Error::Parameter { name: "roi_mm", value: end, allowed: "finite" });
