@@ -9,6 +9,7 @@ mod operation;
 use anyhow::{Result, ensure};
 use clap::Parser;
 use operation::{Inputs, Operation};
+use skull_kernels::Job;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -33,23 +34,33 @@ fn main() -> Result<()> {
     ensure!(arguments.repeat > 0, "nothing to repeat");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let inputs = Inputs::load(&arguments.volume)?;
-    let mut run = arguments.operation.prepare(&inputs);
+    let mut run = arguments.operation.prepare(&inputs)?;
 
     let before = memory::forget_peak();
-    let mut seconds = Vec::new();
+    let mut runs = Vec::new();
     for _ in 0..arguments.repeat {
+        let job = Job::new();
         let start = Instant::now();
-        pool.install(&mut run)?;
-        seconds.push(start.elapsed().as_secs_f64());
+        pool.install(|| run(&job))?;
+        runs.push((start.elapsed().as_secs_f64(), stages(&job, Instant::now())));
     }
     let above_inputs = memory::peak().zip(before).map(|(peak, before)| peak.saturating_sub(before));
 
-    seconds.sort_by(f64::total_cmp);
+    runs.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (seconds, stages) = runs.swap_remove(runs.len() / 2);
     let report = serde_json::json!({
-        "seconds": seconds[seconds.len() / 2],
+        "seconds": seconds,
+        "stages": stages,
         "voxels": inputs.grid.voxels(),
         "above_inputs_bytes": above_inputs,
     });
     println!("{report}");
     Ok(())
+}
+
+/// Name and seconds of each named stage of a job that has ended.
+fn stages(job: &Job, end: Instant) -> Vec<(&'static str, f64)> {
+    let stages = job.stages();
+    let ends = stages.iter().skip(1).map(|(_, began)| *began).chain([end]);
+    stages.iter().zip(ends).map(|((name, began), end)| (*name, (end - *began).as_secs_f64())).collect()
 }

@@ -18,6 +18,8 @@ use std::path::Path;
 const RADIUS_MM: f64 = 8.0;
 /// Bone from which thin bone starts.
 const BONE_HU: f64 = 300.0;
+/// Smaller islands of it are noise.
+const LEAST_ISLAND_MM3: f64 = 50.0;
 /// Bins of the Otsu threshold that makes the mask.
 const BINS: usize = 256;
 
@@ -46,6 +48,9 @@ pub(crate) enum Operation {
     ThinBone,
 }
 
+/// The work to be timed.
+pub(crate) type Run<'a> = Box<dyn FnMut(&Job) -> Result<()> + Send + 'a>;
+
 /// What is in memory before the clock starts.
 pub(crate) struct Inputs {
     pub(crate) grid: Grid,
@@ -70,72 +75,75 @@ impl Inputs {
 
 impl Operation {
     /// The work to be timed; what it needs beyond the inputs in another form is made here.
-    pub(crate) fn prepare<'a>(self, inputs: &'a Inputs) -> Box<dyn FnMut() -> Result<()> + Send + 'a> {
+    pub(crate) fn prepare<'a>(self, inputs: &'a Inputs) -> Result<Run<'a>> {
         let Inputs { grid, image, mask, otsu } = inputs;
-        let job = Job::new();
         let shape = grid.shape();
-        match self {
+        Ok(match self {
             Self::Distance => {
                 let background = mask.mapv(|v| 1 - v);
-                Box::new(move || Ok(distance::distance_mm(&background, grid, &mut Array3::zeros(shape), &job)?))
+                Box::new(move |job| Ok(distance::distance_mm(&background, grid, &mut Array3::zeros(shape), job)?))
             }
-            Self::Largest => Box::new(move || {
-                components::largest(mask, grid, Connectivity::TwentySix, &mut Array3::zeros(shape), &job)?;
+            Self::Largest => Box::new(move |job| {
+                components::largest(mask, grid, Connectivity::TwentySix, &mut Array3::zeros(shape), job)?;
                 Ok(())
             }),
-            Self::Fill => Box::new(move || {
-                fill::fill_enclosed(mask, grid, &mut Array3::zeros(shape), &job)?;
+            Self::Fill => Box::new(move |job| {
+                fill::fill_enclosed(mask, grid, &mut Array3::zeros(shape), job)?;
                 Ok(())
             }),
             Self::Closing => {
-                Box::new(move || Ok(morphology::close(mask, grid, RADIUS_MM, &mut Array3::zeros(shape), &job)?))
+                Box::new(move |job| Ok(morphology::close(mask, grid, RADIUS_MM, &mut Array3::zeros(shape), job)?))
             }
             Self::Gaussian => {
                 let image = with_voxels!(image, image => image.mapv(Voxel::to_f32));
                 let sigma_mm = grid.spacing_mm();
-                Box::new(move || Ok(gaussian::smooth(&image, grid, sigma_mm, &mut Array3::zeros(shape), &job)?))
+                Box::new(move |job| Ok(gaussian::smooth(&image, grid, sigma_mm, &mut Array3::zeros(shape), job)?))
             }
             Self::Threshold => {
                 // In CT the threshold may be negative; the peers' bounds then cross, at the same cost.
                 let (half, twice) = (otsu * 0.5, otsu * 2.0);
                 let (lower, upper) = (Bound::At(half.min(twice)), Bound::At(half.max(twice)));
                 let params = threshold::Params { lower, upper, ..threshold::Params::default() };
-                Box::new(move || {
+                Box::new(move |job| {
                     let mut out = Array3::zeros(shape);
-                    with_voxels!(image, image => threshold::threshold(image, Some(mask), grid, &params, &mut out, &job)?);
+                    with_voxels!(image, image => threshold::threshold(image, Some(mask), grid, &params, &mut out, job)?);
                     Ok(())
                 })
             }
-            Self::Otsu => Box::new(move || {
-                let counts = with_voxels!(image, image => histogram(image, Some(mask), BINS, &job)?);
+            Self::Otsu => Box::new(move |job| {
+                let counts = with_voxels!(image, image => histogram(image, Some(mask), BINS, job)?);
                 auto_threshold(&counts, Method::Otsu)?;
                 Ok(())
             }),
             Self::Surface => {
                 let params = surface::Params::default();
-                Box::new(move || {
-                    surface::surface(mask, grid, &params, &job)?;
+                Box::new(move |job| {
+                    surface::surface(mask, grid, &params, job)?;
                     Ok(())
                 })
             }
             Self::Skin => {
                 let params = skin::Params::default();
-                Box::new(move || {
-                    with_voxels!(image, image => skin::skin(image, grid, &params, &mut Array3::zeros(shape), &job)?);
+                Box::new(move |job| {
+                    with_voxels!(image, image => skin::skin(image, grid, &params, &mut Array3::zeros(shape), job)?);
                     Ok(())
                 })
             }
             Self::ThinBone => {
-                let base = with_voxels!(image, image => image.mapv(|v| u8::from(v.to_f64() >= BONE_HU)));
+                let bright = with_voxels!(image, image => image.mapv(|v| u8::from(v.to_f64() >= BONE_HU)));
+                let mut base = Array3::zeros(shape);
+                let keep = |part: &components::Component| part.mm3 >= LEAST_ISLAND_MM3;
+                components::select(&bright, grid, Connectivity::TwentySix, keep, &mut base, &Job::new())?;
+                drop(bright);
                 let params = thin_bone::Params::default();
-                Box::new(move || {
+                Box::new(move |job| {
                     let mut added = Array3::zeros(shape);
                     let outputs =
                         thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
-                    with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, &job)?);
+                    with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, job)?);
                     Ok(())
                 })
             }
-        }
+        })
     }
 }

@@ -74,6 +74,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     println!("{scan}, {threads} threads, median of {}; peak memory is that above the inputs\n", bench.repeat);
     println!("| operation | ms | ns/voxel | peak B/voxel | fastest peer | ms | peak B/voxel | ratio | bar |");
     println!("|---|--:|--:|--:|---|--:|--:|--:|---|");
+    let mut stages = Vec::new();
     for (operation, title, bar) in OPERATIONS {
         if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == operation) {
             continue;
@@ -81,6 +82,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         let ours = bench.ours(&kernels, operation)?;
         let peer = peers.as_ref().map(|peers| bench.fastest(peers, title)).transpose()?.flatten();
         println!("{}", row(title, &ours, peer.as_ref(), bar));
+        if let Some(shares) = shares(&ours) {
+            stages.push(format!("{operation}: {shares}"));
+        }
+    }
+    if !stages.is_empty() {
+        println!("\nns/voxel and share of each stage");
+        stages.iter().for_each(|line| println!("{line}"));
     }
 
     if !arguments.only.is_empty() {
@@ -109,6 +117,8 @@ struct Measured {
     seconds: f64,
     voxels: f64,
     above_inputs_bytes: Option<f64>,
+    /// Name and seconds of each stage, where there are any.
+    stages: Vec<(String, f64)>,
 }
 
 /// Other people's libraries, behind one script.
@@ -157,6 +167,7 @@ impl Bench {
             seconds: report["seconds"].as_f64().context("no time")?,
             voxels: report["voxels"].as_f64().context("no size")?,
             above_inputs_bytes: report["above_inputs_bytes"].as_f64(),
+            stages: serde_json::from_value(report["stages"].clone())?,
         })
     }
 
@@ -182,6 +193,7 @@ impl Bench {
                 seconds: row["seconds"].as_f64()?,
                 voxels: row["voxels"].as_f64()?,
                 above_inputs_bytes: row["above_inputs_mib"].as_f64().map(|mib| mib * 1024.0 * 1024.0),
+                stages: Vec::new(),
             })
         });
         Ok(measured.min_by(|a, b| a.seconds.total_cmp(&b.seconds)))
@@ -227,6 +239,14 @@ fn row(title: &str, ours: &Measured, peer: Option<&Measured>, bar: f64) -> Strin
     format!("{ours_cells} {name} | {peer_ms:.1} | {} | {ratio:.1}x | {bar:.0}x {verdict} |", bytes(peer))
 }
 
+/// What each stage took per voxel, and its share of the whole.
+fn shares(ours: &Measured) -> Option<String> {
+    let each = ours.stages.iter().map(|(name, seconds)| {
+        format!("{name} {:.1} ({:.0} %)", seconds / ours.voxels * 1e9, 100.0 * seconds / ours.seconds)
+    });
+    (!ours.stages.is_empty()).then(|| each.collect::<Vec<_>>().join(", "))
+}
+
 /// What a command prints.
 fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
@@ -241,13 +261,28 @@ mod tests {
 
     #[test]
     fn a_row_compares_with_the_fastest_peer() {
-        let ours = Measured { name: "fill".into(), seconds: 0.02, voxels: 1e7, above_inputs_bytes: Some(1.5e7) };
-        let peer = Measured { name: "fill_voids_fill".into(), seconds: 0.05, voxels: 1e7, above_inputs_bytes: None };
+        let ours = Measured {
+            name: "fill".into(),
+            seconds: 0.02,
+            voxels: 1e7,
+            above_inputs_bytes: Some(1.5e7),
+            stages: Vec::new(),
+        };
+        let peer = Measured {
+            name: "fill_voids_fill".into(),
+            seconds: 0.05,
+            voxels: 1e7,
+            above_inputs_bytes: None,
+            stages: Vec::new(),
+        };
         assert_eq!(
             row("fill", &ours, Some(&peer), 2.0),
             "| fill | 20.0 | 2.00 | 1.5 | fill_voids_fill | 50.0 | ? | 2.5x | 2x met |"
         );
         assert!(row("fill", &ours, Some(&peer), 3.0).ends_with("3x missed |"));
         assert_eq!(row("fill", &ours, None, 2.0), "| fill | 20.0 | 2.00 | 1.5 | | | | | |");
+        assert_eq!(shares(&ours), None);
+        let staged = Measured { stages: vec![("flood".into(), 0.005), ("paint".into(), 0.015)], ..ours };
+        assert_eq!(shares(&staged).unwrap(), "flood 0.5 (25 %), paint 1.5 (75 %)");
     }
 }
