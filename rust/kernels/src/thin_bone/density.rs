@@ -1,7 +1,7 @@
 //! How dense the scan's bone is: thick bone, and walls about a millimetre thick whose thickness still shows.
 
 use super::linalg::solve;
-use super::measure::Scale;
+use super::measure::{AIR_HU, Scale};
 use super::profile::Profile;
 use super::sheets::Node;
 use crate::{Grid, Voxel};
@@ -15,7 +15,7 @@ const THIN_SHARE: f64 = 0.85;
 const LEAST_SHARE: f64 = 0.75;
 /// Walls that are looked at, at most, and at least.
 const MOST_WALLS: usize = 2000;
-const LEAST_WALLS: usize = 200;
+const LEAST_WALLS: usize = 60;
 /// Walls of this thickness are looked at, by their mass and the density of thick bone; thicknesses are tried in
 /// steps.
 const WALLS_MM: std::ops::Range<f32> = 0.6..1.1;
@@ -63,6 +63,8 @@ pub(super) fn thin_bone<T: Voxel>(ct: &ArrayRef3<T>, nodes: &[Node], scale: &Sca
             WALLS_MM.contains(&n.wall.thickness_mm)
                 && n.wall.thickness_mm > 1.6 * n.wall.sigma_mm
                 && n.wall.evidence > 10.0
+                // mucosa lines walls next to air, and would count as theirs
+                && f64::from(n.wall.media[0].min(n.wall.media[1])) > AIR_HU
         })
         .collect();
     let stride = fit.len().div_ceil(MOST_WALLS).max(1);

@@ -27,11 +27,11 @@ const LAYERS_MM: [(f64, f64); 7] =
     [(0.0, 0.3), (0.0, 0.8), (0.0, 1.4), (0.25, 0.3), (0.5, 0.3), (0.8, 0.3), (1.2, 0.3)];
 /// The first of them have no lining; linings are looked for where one medium is darker than this, HU.
 const BARE_LAYERS: usize = 3;
-const AIR_HU: f64 = -400.0;
+pub(super) const AIR_HU: f64 = -400.0;
 /// A plate of a given thickness has at least this share of the mass of bone: less is soft tissue in a layer.
 const LEAST_DENSITY: f64 = 0.5;
 /// HU of a lining: mean and standard deviation between places.
-const LINING_HU: (f64, f64) = (40.0, 30.0);
+pub(super) const LINING_HU: (f64, f64) = (40.0, 30.0);
 /// Media next to walls lie in between, HU.
 const LEAST_MEDIUM_HU: f64 = -1000.0;
 const MOST_MEDIUM_HU: f64 = 100.0;

@@ -19,6 +19,7 @@ mod partial;
 pub mod printable;
 mod profile;
 pub mod psf;
+mod refine;
 mod sheets;
 mod verdict;
 
@@ -242,13 +243,15 @@ fn repair<T: Voxel>(
         candidates::find(ct, base, grid, outside, &scale.psf, scale.noise_hu, &job.stage("candidates", 0.0, 0.25))?;
     let nodes = survey(ct, candidates, &scale, &job.stage("measurement", 0.25, 0.6))?;
     scale.bone_hu = density::thin_bone(ct, &nodes, &scale, thick_hu);
-    let density = |node: &Node| {
-        let wall = &node.wall;
-        // thickness was found with the thick bone's density
-        let contrast = f64::from(wall.mass / wall.thickness_mm.max(1e-3));
-        (contrast / (contrast - thick_hu + scale.bone_hu).max(200.0)) as f32
+    let thickness_mm = if outputs.thickness_mm.is_some() || outputs.walls.is_some() {
+        let asked = |node: &Node| node.wall.evidence > 0.0;
+        Some(refine::thickness(ct, &nodes, asked, &scale, &job.stage("thickness", 0.6, 0.65))?)
+    } else {
+        None
     };
-    let linked = sheets::link(&nodes, scale.noise_hu as f32, grid, &job.stage("sheets", 0.6, 0.75))?;
+    let stage = job.stage("sheets", 0.65, 0.75);
+    let linked = sheets::link(&nodes, thickness_mm.as_deref(), scale.noise_hu as f32, grid, &stage)?;
+    drop(thickness_mm);
 
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.added.fill(0);
@@ -262,7 +265,7 @@ fn repair<T: Voxel>(
         let Some(map) = map else { continue };
         map.fill(0.0);
         for (k, node) in nodes.iter().enumerate().filter(|(k, _)| linked.bone[*k]) {
-            map[place(node, grid)] = if of { linked.thickness_mm[k] * density(node) } else { node.wall.mass };
+            map[place(node, grid)] = if of { linked.thickness_mm[k] } else { node.wall.mass };
         }
     }
     if let Some(walls) = &mut outputs.walls {
@@ -274,7 +277,7 @@ fn repair<T: Voxel>(
                 voxel: [x, y, z].map(|i| i as u32),
                 middle: [0, 1, 2].map(|a| (middle[a] / spacing[a]) as f32),
                 normal: node.n().map(|c| c as f32),
-                thickness_mm: linked.thickness_mm[k] * density(node),
+                thickness_mm: linked.thickness_mm[k],
             }
         });
         walls.clear();

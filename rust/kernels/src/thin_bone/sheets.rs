@@ -67,14 +67,20 @@ const LEAST_SHEET_MM2: f64 = 25.0;
 pub(super) struct Linked {
     /// Whether the node is bone.
     pub(super) bone: Vec<bool>,
-    /// Thickness pooled along the sheet.
+    /// Thickness pooled along the sheet, where it was given.
     pub(super) thickness_mm: Vec<f32>,
     /// How many sheets there are.
     pub(super) sheets: usize,
 }
 
-/// Links the nodes, which are in order of their voxels, into sheets.
-pub(super) fn link(nodes: &[Node], noise_hu: f32, grid: &Grid, job: &Job) -> Result<Linked> {
+/// Links the nodes, which are in order of their voxels, into sheets; pools their thickness along them.
+pub(super) fn link(
+    nodes: &[Node],
+    thickness_mm: Option<&[f32]>,
+    noise_hu: f32,
+    grid: &Grid,
+    job: &Job,
+) -> Result<Linked> {
     let graph = Graph::new(nodes, grid);
     job.check()?;
     let evidence = nodes.iter().map(|n| [n.wall.evidence.clamp(-LOUDEST, LOUDEST), 1.0]).collect();
@@ -90,15 +96,6 @@ pub(super) fn link(nodes: &[Node], noise_hu: f32, grid: &Grid, job: &Job) -> Res
         })
         .collect();
     let around = graph.diffuse(around, SHARE_MM, &job.part(0.5, 0.8))?;
-    let pooled = nodes
-        .iter()
-        .map(|n| {
-            let contrast = n.wall.thickness_mm / n.wall.mass.abs().max(1e-3);
-            let trust = if n.wall.evidence > 0.0 { (n.wall.mass_se * contrast.abs() + 0.02).powi(-2) } else { 0.0 };
-            [trust * n.wall.thickness_mm, trust]
-        })
-        .collect();
-    let pooled = graph.diffuse(pooled, 0.8 * SHARE_MM, &job.part(0.8, 0.9))?;
     let whole: Vec<bool> = nodes
         .iter()
         .enumerate()
@@ -109,9 +106,8 @@ pub(super) fn link(nodes: &[Node], noise_hu: f32, grid: &Grid, job: &Job) -> Res
         })
         .collect();
     let (bone, sheets) = graph.grow(&whole, |k| shared[k] >= START);
-    let thickness_mm =
-        pooled.iter().zip(nodes).map(|([t, w], n)| if *w > 0.0 { t / w } else { n.wall.thickness_mm.max(0.0) });
-    Ok(Linked { bone, thickness_mm: thickness_mm.collect(), sheets })
+    let thickness_mm = thickness_mm.map_or_else(|| Ok(Vec::new()), |mm| graph.pool(mm, &job.part(0.9, 1.0)))?;
+    Ok(Linked { bone, thickness_mm, sheets })
 }
 
 /// Whether a place holds a wall as far as the place itself and the thickness `rim_mm` around it say.
@@ -251,6 +247,18 @@ impl<'a> Graph<'a> {
         });
         let blocks = Blocks::new(nodes, &index, &edges, spacing);
         Self { nodes, spacing, edges, blocks }
+    }
+
+    /// Thicknesses pooled along the sheets, the surer the more.
+    fn pool(&self, thickness_mm: &[f32], job: &Job) -> Result<Vec<f32>> {
+        let values = self.nodes.iter().zip(thickness_mm).map(|(n, mm)| {
+            let contrast = n.wall.thickness_mm / n.wall.mass.abs().max(1e-3);
+            let trust = if n.wall.evidence > 0.0 { (n.wall.mass_se * contrast.abs() + 0.02).powi(-2) } else { 0.0 };
+            [trust * mm, trust]
+        });
+        let pooled = self.diffuse(values.collect(), 0.8 * SHARE_MM, job)?;
+        let mean = |([t, w], mm): (&[f32; 2], &f32)| if *w > 0.0 { t / w } else { mm.max(0.0) };
+        Ok(pooled.iter().zip(thickness_mm).map(mean).collect())
     }
 
     /// Weighted means over linked neighbours, repeated until they reach a standard deviation of `sigma_mm`.
