@@ -85,6 +85,35 @@ CASE(thin_bone_needs_base_bone_and_sound_parameters)
   check_message(error_of([&] { run(image, bone, params, added, none); }), "unknown verdict 7");
 }
 
+CASE(a_region_holds_all_that_is_added)
+{
+  const auto image = plate();
+  const auto bone = thick_bone(image);
+  auto params = default_thin_bone_params();
+  CHECK(params.whole);
+  params.measure_blur = false;
+  params.fwhm_mm = { 0.8, 0.8 };
+  params.whole = false;
+  params.roi_mm = { 0, 9.9, 0, 20, 0, 20 };
+  std::vector<std::uint8_t> added(image.size(), 9);
+  std::vector<float> none;
+  const auto report = run(image, bone, params, added, none);
+  for (std::size_t i = 0; i < image.size(); ++i)
+  {
+    CHECK(added[i] == 0 || (added[i] == 1 && i % SIDE < 20));
+  }
+  for (const auto& opening : report.openings)
+  {
+    for (std::size_t i = 0; i < opening.voxels.size(); i += 3)
+    {
+      const std::size_t voxel = opening.voxels[i] + SIDE * (opening.voxels[i + 1] + SIDE * opening.voxels[i + 2]);
+      CHECK(!bone[voxel] && (opening.verdict != Verdict::Filled || added[voxel] || opening.voxels[i] >= 20));
+    }
+  }
+  params.roi_mm = { 800, 900, 0, 20, 0, 20 };
+  check_message(error_of([&] { run(image, bone, params, added, none); }), "the region of interest is empty");
+}
+
 CASE(the_thickness_may_not_overlap_the_mask)
 {
   const auto image = plate();

@@ -52,6 +52,19 @@ CASE(every_scalar_type_selects_the_same)
   check_scalar<double>(Scalar::F64);
 }
 
+CASE(a_histogram_counts_the_mask_or_what_is_outside)
+{
+  const std::vector<float> image{ 0, 5, 10, 15, 20, 25 };
+  const auto histogram = [&](bool invert, std::size_t bins) {
+    return new_engine(1)->histogram(Image{ bytes(image), Scalar::F32, grid(3, 2, 1) }, bytes(MASK), invert, bins, *new_job());
+  };
+  const auto inside = histogram(false, 5);
+  CHECK(inside.lower == 0 && inside.width > 5 && inside.width < 5.1);
+  CHECK((std::vector<std::uint64_t>(inside.counts.begin(), inside.counts.end()) == std::vector<std::uint64_t>{ 1, 1, 1, 1, 1 }));
+  check_message(error_of([&] { histogram(true, 5); }), "every voxel in the mask is 20");
+  check_message(error_of([&] { histogram(false, 1); }), "the number of bins is 1, but must be 2 to 65536");
+}
+
 CASE(an_image_of_the_wrong_length_is_refused)
 {
   check_message(refusal(0, 12, Scalar::F32, 4), "the image has 12 bytes but its grid needs 16");

@@ -15,7 +15,7 @@ pub use guard::BridgeError;
 
 use guard::guarded;
 use skull_kernels::thin_bone::{self, Outputs};
-use skull_kernels::{skin, surface, threshold};
+use skull_kernels::{histogram, skin, surface, threshold};
 use voxels::{output, view, with_voxels};
 
 #[allow(unsafe_code, missing_docs, unreachable_pub, unused_qualifications, reason = "what `cxx::bridge` expands to")]
@@ -195,6 +195,10 @@ mod ffi {
         /// Openings up to the area of a circle of this diameter are listed.
         largest_opening_mm: f64,
         decisions: Vec<Decision>,
+        /// Work on the whole scan; `roi_mm` is not used then.
+        whole: bool,
+        /// The box that is worked on: from and to along R, from and to along A, from and to along S.
+        roi_mm: [f64; 6],
     }
 
     /// An opening of the bone.
@@ -219,6 +223,8 @@ mod ffi {
         rim_mm: f64,
         /// HU on both sides, against and along the axis.
         media_hu: [f64; 2],
+        /// The voxels that are bone where it is filled: x, y and z of each, one after the other.
+        voxels: Vec<usize>,
     }
 
     /// What was found on the way to thin bone.
@@ -234,6 +240,16 @@ mod ffi {
         added_ml: f64,
         openings: Vec<Opening>,
         warnings: Vec<String>,
+    }
+
+    /// How often each intensity occurs, in bins of equal width.
+    #[derive(Debug, Clone)]
+    struct Histogram {
+        counts: Vec<u64>,
+        /// Lower edge of the first bin, in image units.
+        lower: f64,
+        /// Width of a bin, in image units.
+        width: f64,
     }
 
     /// How a surface is made; start from `default_surface_params()`.
@@ -271,6 +287,14 @@ mod ffi {
         fn new_engine(threads: usize) -> Result<Box<Engine>>;
         fn threads(self: &Engine) -> usize;
         fn skin(self: &Engine, image: &Image, params: &SkinParams, out: &mut [u8], job: &Job) -> Result<SkinReport>;
+        fn histogram(
+            self: &Engine,
+            image: &Image,
+            mask: &[u8],
+            invert_mask: bool,
+            bins: usize,
+            job: &Job,
+        ) -> Result<Histogram>;
         fn threshold(
             self: &Engine,
             image: &Image,
@@ -372,6 +396,24 @@ impl Engine {
             let (grid, params) = (&image.grid.kernel()?, &params.kernel()?);
             let out = &mut *output(out, &[("image", image.bytes)], grid)?;
             Ok(with_voxels!(image, grid, voxels => skin::skin(voxels, grid, params, out, &job.0)?).into())
+        })
+    }
+
+    /// Counts the finite voxels inside the mask, or outside it. No bytes are no mask.
+    fn histogram(
+        &self,
+        image: &ffi::Image<'_>,
+        mask: &[u8],
+        invert_mask: bool,
+        bins: usize,
+        job: &Job,
+    ) -> Result<ffi::Histogram, BridgeError> {
+        self.run(|| {
+            let grid = &image.grid.kernel()?;
+            let mask = if mask.is_empty() { None } else { Some(view("mask", mask, grid)?) };
+            let outside = mask.as_deref().filter(|_| invert_mask).map(|mask| mask.mapv(|m| u8::from(m == 0)));
+            let mask = outside.as_deref().or(mask.as_deref());
+            Ok(with_voxels!(image, grid, voxels => histogram::histogram(voxels, mask, bins, &job.0)?).into())
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::ffi::{self, BoundKind, Preset};
 use crate::guard::BridgeError;
 use skull_kernels::auto_threshold::Method;
+use skull_kernels::histogram::Histogram;
 use skull_kernels::{Mesh, skin, surface, thin_bone, threshold};
 
 impl From<skin::Modality> for ffi::Modality {
@@ -161,14 +162,23 @@ impl From<threshold::Report> for ffi::ThresholdReport {
     }
 }
 
+impl From<Histogram> for ffi::Histogram {
+    fn from(histogram: Histogram) -> Self {
+        Self { counts: histogram.counts().to_vec(), lower: histogram.intensity(0.0), width: histogram.width() }
+    }
+}
+
 impl From<thin_bone::Params> for ffi::ThinBoneParams {
     fn from(params: thin_bone::Params) -> Self {
+        let [r, a, s] = params.roi_mm.unwrap_or_default();
         Self {
             measure_blur: params.fwhm_mm.is_none(),
             fwhm_mm: params.fwhm_mm.unwrap_or_default(),
             thinnest_mm: params.thinnest_mm,
             largest_opening_mm: params.largest_opening_mm,
             decisions: Vec::new(),
+            whole: params.roi_mm.is_none(),
+            roi_mm: [r[0], r[1], a[0], a[1], s[0], s[1]],
         }
     }
 }
@@ -179,6 +189,8 @@ impl ffi::ThinBoneParams {
         params.fwhm_mm = (!self.measure_blur).then_some(self.fwhm_mm);
         params.thinnest_mm = self.thinnest_mm;
         params.largest_opening_mm = self.largest_opening_mm;
+        let [r0, r1, a0, a1, s0, s1] = self.roi_mm;
+        params.roi_mm = (!self.whole).then_some([[r0, r1], [a0, a1], [s0, s1]]);
         params.decisions = self.decisions.iter().map(ffi::Decision::kernel).collect::<Result<_, _>>()?;
         Ok(params)
     }
@@ -215,6 +227,7 @@ impl From<thin_bone::Opening> for ffi::Opening {
             residual_if_empty: opening.residual_if_empty,
             rim_mm: opening.rim_mm,
             media_hu: opening.media_hu,
+            voxels: opening.voxels.into_flattened(),
         }
     }
 }

@@ -142,6 +142,9 @@ fn a_wall_that_no_threshold_sees_is_put_back_and_its_hole_stays_open() {
     params.decisions = vec![Decision { center_ras_mm: opening.center_ras_mm, verdict: Verdict::Filled }];
     let (closed, _, report) = run(&ct, &base, &grid, &params);
     assert!((20..30).any(|x| closed[[22, 30, x]] != 0), "closed as the user decided");
+    let mut filled = added;
+    opening.voxels.iter().for_each(|&[x, y, z]| filled[[z, y, x]] = 1);
+    assert_eq!(filled, closed, "the opening's own voxels, and no others");
     assert!(report.openings.iter().any(|o| o.decided && o.verdict == Verdict::Filled));
 }
 

@@ -103,6 +103,8 @@ pub struct Opening {
     pub rim_mm: f64,
     /// HU on both sides, against and along the axis.
     pub media_hu: [f64; 2],
+    /// The voxels (x, y, z), none of the base, that are bone where it is filled.
+    pub voxels: Vec<[usize; 3]>,
 }
 
 /// What was found on the way.
@@ -334,7 +336,10 @@ fn repair_region<T: Voxel>(
         }
         walls.retain(|wall| is_inside(wall.voxel.map(f64::from)));
     }
-    found.openings.iter_mut().zip(1..).for_each(|(o, id)| o.id = id);
+    for (opening, id) in found.openings.iter_mut().zip(1..) {
+        opening.id = id;
+        opening.voxels.iter_mut().for_each(|v| *v = [0, 1, 2].map(|a| v[a] + outer[0][a]));
+    }
     Ok((found, scale))
 }
 
@@ -477,10 +482,12 @@ fn decide<T: Voxel>(
             opening.decided = true;
         }
     }
-    for (opening, throat) in found.iter().zip(&throats) {
+    for (opening, throat) in found.iter_mut().zip(throats) {
+        opening.voxels = throat.voxels;
+        opening.voxels.retain(|&[x, y, z]| base[[z, y, x]] == 0);
         if opening.verdict == Verdict::Filled {
-            for &[x, y, z] in &throat.voxels {
-                added[[z, y, x]] = u8::from(base[[z, y, x]] == 0);
+            for &[x, y, z] in &opening.voxels {
+                added[[z, y, x]] = 1;
             }
         }
     }

@@ -106,6 +106,7 @@ pub(super) fn judge<T: Voxel>(
         residual_if_empty,
         rim_mm: if rim_mm.is_nan() { 0.0 } else { rim_mm },
         media_hu: middle.map_or([f64::NAN; 2], |w| w.media.map(f64::from)),
+        voxels: Vec::new(),
     }
 }
 
