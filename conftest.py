@@ -1,4 +1,5 @@
-"""What the tests of the command line share."""
+"""What all Python tests share."""
+
 import os
 import subprocess
 
@@ -11,7 +12,7 @@ def skull():
     program = os.environ["SKULL_BIN"]
 
     def run(*arguments):
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -5,7 +5,7 @@
 #include <vtkMRMLSegmentationDisplayNode.h>
 #include <vtkMRMLSegmentationNode.h>
 #include <vtkMRMLSegmentationsDisplayableManager2D.h>
-#include <vtkSegmentation.h>
+#include <vtkOrientedImageData.h>
 
 // Slicer includes
 #include <qMRMLSliceView.h>
@@ -28,7 +28,10 @@
 #include <vtkImageThreshold.h>
 #include <vtkLookupTable.h>
 #include <vtkMatrix4x4.h>
-#include <vtkSmartPointer.h>
+#include <vtkTransform.h>
+
+// STD includes
+#include <algorithm>
 
 //-----------------------------------------------------------------------------
 struct SkullEffectsSlicePreview::View
@@ -68,8 +71,10 @@ struct SkullEffectsSlicePreview::View
   vtkNew<vtkImageMapToRGBA> ColorMapper;
   vtkNew<vtkImageMapper> Mapper;
   vtkNew<vtkActor2D> Actor;
+  /// From the view's pixels to the mask's voxels, where that is linear.
+  vtkNew<vtkTransform> PixelToVoxel;
   vtkWeakPointer<vtkMRMLSegmentationsDisplayableManager2D> Manager;
-  /// By which the segment itself is hidden while its preview shows.
+  /// By which the segment itself is hidden while its preview shows; 0 where none is.
   int RendererTag{ 0 };
 };
 
@@ -98,19 +103,34 @@ vtkMRMLSliceLayerLogic* LayerOf(qMRMLSliceWidget* widget, vtkMRMLScalarVolumeNod
 }
 
 //-----------------------------------------------------------------------------
-/// From the view's pixels to the mask's voxels.
-vtkSmartPointer<vtkGeneralTransform> PixelToVoxel(qMRMLSliceWidget* widget, vtkMRMLSegmentationNode* segmentation, vtkOrientedImageData* mask)
+/// Sets how the mask is resliced for the view. Nothing is modified where nothing changed.
+void Place(vtkImageReslice* reslice, vtkTransform* pixelToVoxel, qMRMLSliceWidget* widget, vtkMRMLSegmentationNode* segmentation, vtkOrientedImageData* mask)
 {
-  auto transform = vtkSmartPointer<vtkGeneralTransform>::New();
-  transform->PostMultiply();
-  transform->Concatenate(widget->mrmlSliceNode()->GetXYToRAS());
-  vtkNew<vtkGeneralTransform> fromWorld;
-  vtkMRMLTransformNode::GetTransformBetweenNodes(nullptr, segmentation->GetParentTransformNode(), fromWorld);
-  transform->Concatenate(fromWorld);
+  vtkMatrix4x4* toWorld = widget->mrmlSliceNode()->GetXYToRAS();
   vtkNew<vtkMatrix4x4> toVoxel;
   mask->GetWorldToImageMatrix(toVoxel);
+  vtkMRMLTransformNode* parent = segmentation->GetParentTransformNode();
+  if (!parent || parent->IsTransformToWorldLinear())
+  {
+    vtkNew<vtkMatrix4x4> matrix;
+    vtkMRMLTransformNode::GetMatrixTransformBetweenNodes(nullptr, parent, matrix);
+    vtkMatrix4x4::Multiply4x4(matrix, toWorld, matrix);
+    vtkMatrix4x4::Multiply4x4(toVoxel, matrix, matrix);
+    if (!std::equal(matrix->GetData(), matrix->GetData() + 16, pixelToVoxel->GetMatrix()->GetData()))
+    {
+      pixelToVoxel->SetMatrix(matrix);
+    }
+    reslice->SetResliceTransform(pixelToVoxel);
+    return;
+  }
+  vtkNew<vtkGeneralTransform> fromWorld;
+  vtkMRMLTransformNode::GetTransformBetweenNodes(nullptr, parent, fromWorld);
+  vtkNew<vtkGeneralTransform> transform;
+  transform->PostMultiply();
+  transform->Concatenate(toWorld);
+  transform->Concatenate(fromWorld);
   transform->Concatenate(toVoxel);
-  return transform;
+  reslice->SetResliceTransform(transform);
 }
 }
 
@@ -136,7 +156,7 @@ void SkullEffectsSlicePreview::Clear()
       continue;
     }
     this->Effect->removeActor2D(widget, view->Actor);
-    if (view->Manager)
+    if (view->Manager && view->RendererTag != 0)
     {
       view->Manager->RemoveCustomSegmentRenderer(view->RendererTag);
     }
@@ -152,27 +172,33 @@ void SkullEffectsSlicePreview::Show(const Selection& selection, double opacity)
   qSlicerLayoutManager* layout = application ? application->layoutManager() : nullptr;
   vtkMRMLSegmentationDisplayNode* display =
     selection.Segmentation ? vtkMRMLSegmentationDisplayNode::SafeDownCast(selection.Segmentation->GetDisplayNode()) : nullptr;
-  if (!layout || !display || !selection.Volume || selection.SegmentID.empty())
+  if (!layout || !display || (!selection.Volume && !selection.Mask))
   {
     this->Clear();
     return;
   }
-  if (this->Segmentation != selection.Segmentation || this->SegmentID != selection.SegmentID)
+  if (this->Segmentation != selection.Segmentation || this->HiddenSegmentID != selection.HiddenSegmentID)
   {
     this->Clear();
     this->Segmentation = selection.Segmentation;
-    this->SegmentID = selection.SegmentID;
+    this->HiddenSegmentID = selection.HiddenSegmentID;
   }
-  this->UpdateMask(selection);
+  if (selection.Mask && (!this->Voxels || this->MaskTime != selection.Mask->GetMTime()))
+  {
+    this->MaskTime = selection.Mask->GetMTime();
+    this->Voxels = vtkSmartPointer<vtkImageData>::New();
+    this->Voxels->ShallowCopy(selection.Mask);
+    this->Voxels->SetOrigin(0., 0., 0.);
+    this->Voxels->SetSpacing(1., 1., 1.);
+  }
 
-  double color[3];
-  display->GetSegmentColor(selection.SegmentID, color);
   for (const QString& name : layout->sliceViewNames())
   {
     qMRMLSliceWidget* widget = layout->sliceWidget(name);
-    vtkMRMLSliceLayerLogic* layer = widget ? LayerOf(widget, selection.Volume) : nullptr;
+    vtkMRMLSliceLayerLogic* layer = widget && selection.Volume ? LayerOf(widget, selection.Volume) : nullptr;
     auto found = this->Views.find(widget);
-    if (!layer || !widget->isVisible() || !this->Effect->segmentationDisplayableInView(widget->mrmlSliceNode()))
+    const bool shows = widget && widget->isVisible() && (layer || !selection.Volume) && this->Effect->segmentationDisplayableInView(widget->mrmlSliceNode());
+    if (!shows)
     {
       if (found != this->Views.end())
       {
@@ -183,55 +209,40 @@ void SkullEffectsSlicePreview::Show(const Selection& selection, double opacity)
     if (found == this->Views.end())
     {
       vtkMRMLSegmentationsDisplayableManager2D* manager = ManagerOf(widget);
-      if (!manager || manager->GetCustomSegmentRendererTag(display->GetID(), selection.SegmentID) != 0)
+      const bool hides = !selection.HiddenSegmentID.empty();
+      if (!manager || (hides && manager->GetCustomSegmentRendererTag(display->GetID(), selection.HiddenSegmentID) != 0))
       {
         continue; // another editor shows the segment in its own way
       }
       found = this->Views.emplace(widget, std::make_unique<View>()).first;
       this->Effect->addActor2D(widget, found->second->Actor);
       found->second->Manager = manager;
-      found->second->RendererTag = manager->AddCustomSegmentRenderer(display->GetID(), selection.SegmentID);
+      found->second->RendererTag = hides ? manager->AddCustomSegmentRenderer(display->GetID(), selection.HiddenSegmentID) : 0;
     }
 
     View& view = *found->second;
-    view.Colors->SetTableValue(1, color[0], color[1], color[2], opacity);
-    view.Threshold->SetInputConnection(layer->GetReslice()->GetOutputPort());
-    view.Threshold->ThresholdBetween(selection.Lower, selection.Upper);
-    if (this->MaskSegmentID.empty())
+    view.Colors->SetTableValue(1, selection.Color[0], selection.Color[1], selection.Color[2], opacity);
+    if (layer)
     {
-      view.ColorMapper->SetInputConnection(view.Threshold->GetOutputPort());
+      view.Threshold->SetInputConnection(layer->GetReslice()->GetOutputPort());
+      view.Threshold->ThresholdBetween(selection.Lower, selection.Upper);
     }
-    else
+    if (selection.Mask)
     {
-      // In voxels: the transform holds what the image says of spacing and origin.
-      vtkNew<vtkImageData> voxels;
-      voxels->ShallowCopy(this->Mask);
-      voxels->SetOrigin(0., 0., 0.);
-      voxels->SetSpacing(1., 1., 1.);
-      view.MaskReslice->SetInputData(voxels);
-      view.MaskReslice->SetResliceTransform(PixelToVoxel(widget, selection.Segmentation, this->Mask));
-      view.MaskReslice->SetOutputExtent(layer->GetReslice()->GetOutputExtent());
+      view.MaskReslice->SetInputData(this->Voxels);
+      Place(view.MaskReslice, view.PixelToVoxel, widget, selection.Segmentation, selection.Mask);
+      const int* size = widget->mrmlSliceNode()->GetDimensions();
+      view.MaskReslice->SetOutputExtent(0, size[0] - 1, 0, size[1] - 1, 0, 0);
       view.MaskToSet->SetInValue(selection.InvertMask ? 0. : 1.);
       view.MaskToSet->SetOutValue(selection.InvertMask ? 1. : 0.);
-      view.ColorMapper->SetInputConnection(view.Masked->GetOutputPort());
     }
+    vtkImageAlgorithm* last = view.Masked;
+    if (!layer || !selection.Mask)
+    {
+      last = layer ? view.Threshold.Get() : view.MaskToSet.Get();
+    }
+    view.ColorMapper->SetInputConnection(last->GetOutputPort());
     view.Actor->VisibilityOn();
     widget->sliceView()->scheduleRender();
-  }
-}
-
-//-----------------------------------------------------------------------------
-void SkullEffectsSlicePreview::UpdateMask(const Selection& selection)
-{
-  const vtkMTimeType now = selection.Segmentation->GetSegmentation()->GetMTime();
-  if (selection.MaskSegmentID == this->MaskSegmentID && now == this->MaskTime)
-  {
-    return;
-  }
-  this->MaskTime = now;
-  this->MaskSegmentID = selection.MaskSegmentID;
-  if (!this->MaskSegmentID.empty() && !selection.Segmentation->GetBinaryLabelmapRepresentation(this->MaskSegmentID, this->Mask))
-  {
-    this->MaskSegmentID.clear();
   }
 }

@@ -1,11 +1,9 @@
 #ifndef SkullEffectsSlicePreview_h
 #define SkullEffectsSlicePreview_h
 
-// SegmentationCore includes
-#include <vtkOrientedImageData.h>
-
 // VTK includes
-#include <vtkNew.h>
+#include <vtkImageData.h>
+#include <vtkSmartPointer.h>
 #include <vtkWeakPointer.h>
 
 // Qt includes
@@ -20,8 +18,9 @@ class qMRMLSliceWidget;
 class qSlicerSegmentEditorAbstractEffect;
 class vtkMRMLScalarVolumeNode;
 class vtkMRMLSegmentationNode;
+class vtkOrientedImageData;
 
-/// \brief Shows in each slice view what lies between two intensities inside a mask, in the colour of the edited segment.
+/// \brief Shows in each slice view a mask, or what lies between two intensities inside one.
 ///
 /// Each view reslices by itself, so that the preview costs what the view's pixels cost, and follows it when it moves.
 class SkullEffectsSlicePreview
@@ -32,12 +31,15 @@ public:
 
   struct Selection
   {
-    vtkMRMLScalarVolumeNode* Volume;
     vtkMRMLSegmentationNode* Segmentation;
-    std::string SegmentID;
-    /// Empty is everywhere.
-    std::string MaskSegmentID;
+    /// The segment that is hidden meanwhile; empty hides none.
+    std::string HiddenSegmentID;
+    double Color[3];
+    /// In the segmentation's space; null is everywhere. It is shared, not copied.
+    vtkOrientedImageData* Mask;
     bool InvertMask;
+    /// Null selects all of the mask.
+    vtkMRMLScalarVolumeNode* Volume;
     double Lower;
     double Upper;
   };
@@ -51,15 +53,12 @@ public:
 private:
   struct View;
 
-  void UpdateMask(const Selection& selection);
-
   qSlicerSegmentEditorAbstractEffect* const Effect;
   std::map<QPointer<qMRMLSliceWidget>, std::unique_ptr<View>> Views;
   vtkWeakPointer<vtkMRMLSegmentationNode> Segmentation;
-  std::string SegmentID;
-  /// The mask's voxels, in the segmentation's space, and when they were taken.
-  vtkNew<vtkOrientedImageData> Mask;
-  std::string MaskSegmentID;
+  std::string HiddenSegmentID;
+  /// The mask's voxels, counted in voxels: the views' transforms hold where they are.
+  vtkSmartPointer<vtkImageData> Voxels;
   vtkMTimeType MaskTime{ 0 };
 };
 

@@ -1,18 +1,23 @@
 #include "qSlicerSegmentEditorMaskedThresholdEffect.h"
-#include "SkullEffectsSlicePreview.h"
+#include "SkullEffectsHistogram.h"
 
 // SkullEffects includes
 #include "vtkSkullEffectsThreshold.h"
+#include "vtkSlicerSkullEffectsLogic.h"
 
 // Segmentations includes
 #include <vtkMRMLSegmentEditorNode.h>
 #include <vtkMRMLSegmentationNode.h>
 #include <vtkOrientedImageData.h>
+#include <vtkSegment.h>
+#include <vtkSegmentation.h>
+#include <vtkSegmentationConverter.h>
 
 // Slicer includes
 #include <vtkMRMLScalarVolumeNode.h>
 
 // VTK includes
+#include <vtkDoubleArray.h>
 #include <vtkImageData.h>
 #include <vtkMath.h>
 #include <vtkNew.h>
@@ -23,40 +28,32 @@
 #include <QMessageBox>
 #include <QPointer>
 #include <QPushButton>
-#include <QTimer>
 
 namespace
 {
-/// The preview pulses as that of Slicer's own Threshold does.
-constexpr int PULSE_MS = 200;
-constexpr int PULSE_STEPS = 5;
+/// As fine as the widget can show.
+constexpr int BINS = 256;
 }
 
 //-----------------------------------------------------------------------------
 class qSlicerSegmentEditorMaskedThresholdEffectPrivate
 {
 public:
-  explicit qSlicerSegmentEditorMaskedThresholdEffectPrivate(qSlicerSegmentEditorAbstractEffect* effect)
-    : Preview(effect)
-  {
-  }
-
-  SkullEffectsSlicePreview Preview;
-  QTimer Pulse;
-  int Step{ 0 };
-  int Direction{ 1 };
+  SkullEffectsHistogram* Histogram{ nullptr };
+  /// Of what the histogram is.
+  QString Counted;
+  /// The voxels of the mask's segment, in the segmentation's space, and which they are; null is everywhere.
+  vtkSmartPointer<vtkOrientedImageData> Mask;
+  QString MaskState;
 };
 
 //-----------------------------------------------------------------------------
 qSlicerSegmentEditorMaskedThresholdEffect::qSlicerSegmentEditorMaskedThresholdEffect(QObject* parent)
   : Superclass(parent)
-  , d_ptr(new qSlicerSegmentEditorMaskedThresholdEffectPrivate(this))
+  , d_ptr(new qSlicerSegmentEditorMaskedThresholdEffectPrivate)
 {
-  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   this->m_Name = "Masked Threshold"; // no tr: this is how scripts find it
   this->m_Title = tr("Masked Threshold");
-  d->Pulse.setInterval(PULSE_MS);
-  QObject::connect(&d->Pulse, SIGNAL(timeout()), this, SLOT(onPreviewTimer()));
 }
 
 //-----------------------------------------------------------------------------
@@ -90,6 +87,11 @@ void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
   vtkNew<vtkSkullEffectsThreshold> defaults;
   this->addSegment("MaskSegmentID", tr("Inside of:"), tr("Only voxels of this segment are selected and counted. It is never overwritten."));
   this->addCheckBox("InvertMask", tr("Outside instead:"), tr("Select outside of that segment."), defaults->GetInvertMask());
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  d->Histogram = new SkullEffectsHistogram();
+  d->Histogram->setToolTip(tr("How often each intensity occurs among the mask's voxels, on a logarithmic scale. Drag the range's ends."));
+  this->addOptionsWidget(d->Histogram);
+  QObject::connect(d->Histogram, SIGNAL(selectionDragged(double, double)), this, SLOT(onSelectionDragged(double, double)));
   this->addIntensity("MinimumThreshold", tr("From:"), tr("Lowest intensity that is selected."), 0.);
   this->addIntensity("MaximumThreshold", tr("To:"), tr("Highest intensity that is selected."), 0.);
   QStringList methods{ "NONE" };
@@ -110,26 +112,14 @@ void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
   this->addLength("BiasSigmaMm", tr("Even out brightness over:"), tr("Even out brightness on this scale first (MR); 0 does not."), 1000., defaults->GetBiasSigmaMm());
   this->addVolume("MinimumIslandMl", tr("Remove islands below:"), tr("Remove connected parts smaller than this; 0 keeps all."), defaults->GetMinIslandMl());
   this->addVolume("MaximumHoleMl", tr("Fill holes below:"), tr("Fill enclosed cavities smaller than this; 0 fills none."), defaults->GetMaxHoleMl());
-  this->addApply();
+  this->addApply(false);
 }
 
 //-----------------------------------------------------------------------------
 void qSlicerSegmentEditorMaskedThresholdEffect::activate()
 {
-  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   Superclass::activate();
   this->sourceVolumeNodeChanged();
-  this->updateGUIFromMRML();
-  d->Pulse.start();
-}
-
-//-----------------------------------------------------------------------------
-void qSlicerSegmentEditorMaskedThresholdEffect::deactivate()
-{
-  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
-  Superclass::deactivate();
-  d->Pulse.stop();
-  d->Preview.Clear();
 }
 
 //-----------------------------------------------------------------------------
@@ -213,27 +203,88 @@ void qSlicerSegmentEditorMaskedThresholdEffect::onFindClicked()
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorMaskedThresholdEffect::onPreviewTimer()
+void qSlicerSegmentEditorMaskedThresholdEffect::onSelectionDragged(double lower, double upper)
+{
+  const int wasModified = this->parameterSetNode()->StartModify();
+  this->setParameter("MinimumThreshold", lower);
+  this->setParameter("MaximumThreshold", upper);
+  this->parameterSetNode()->EndModify(wasModified);
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorMaskedThresholdEffect::previewSelection(SkullEffectsSlicePreview::Selection& selection)
 {
   Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  this->updateMask();
+  this->updateHistogram();
   vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
-  if (!this->active() || !editor)
-  {
-    d->Preview.Clear();
-    return;
-  }
-  SkullEffectsSlicePreview::Selection selection;
-  selection.Volume = editor->GetSourceVolumeNode();
   selection.Segmentation = editor->GetSegmentationNode();
-  selection.SegmentID = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
-  selection.MaskSegmentID = this->parameter("MaskSegmentID").toStdString();
+  selection.Volume = editor->GetSourceVolumeNode();
+  selection.HiddenSegmentID = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
+  selection.Mask = d->Mask;
   selection.InvertMask = this->integerParameter("InvertMask") != 0;
   selection.Lower = this->number("MinimumThreshold", 0.);
   selection.Upper = this->number("MaximumThreshold", 0.);
-  d->Preview.Show(selection, 0.5 + d->Step / (2. * PULSE_STEPS));
-  d->Step += d->Direction;
-  if (d->Step >= PULSE_STEPS || d->Step <= 0)
+  this->resultColor(this->createOperation(), selection.Color);
+  if (d->Histogram)
   {
-    d->Direction = -d->Direction;
+    d->Histogram->setSelection(selection.Lower, selection.Upper, QColor::fromRgbF(selection.Color[0], selection.Color[1], selection.Color[2]));
+  }
+  return selection.Volume != nullptr;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorMaskedThresholdEffect::updateMask()
+{
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  vtkMRMLSegmentationNode* segmentation = this->parameterSetNode()->GetSegmentationNode();
+  const std::string maskID = this->parameter("MaskSegmentID").toStdString();
+  vtkSegment* segment = segmentation->GetSegmentation()->GetSegment(maskID);
+  vtkDataObject* labelmap = segment ? segment->GetRepresentation(vtkSegmentationConverter::GetBinaryLabelmapRepresentationName()) : nullptr;
+  const QString state = QString("%1 %2 %3").arg(QString::fromStdString(maskID)).arg(quintptr(labelmap)).arg(labelmap ? labelmap->GetMTime() : 0);
+  if (state == d->MaskState)
+  {
+    return;
+  }
+  d->MaskState = state;
+  d->Mask = nullptr;
+  if (labelmap)
+  {
+    const auto mask = vtkSmartPointer<vtkOrientedImageData>::New();
+    if (segmentation->GetBinaryLabelmapRepresentation(maskID, mask))
+    {
+      d->Mask = mask;
+    }
+  }
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorMaskedThresholdEffect::updateHistogram()
+{
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLScalarVolumeNode* volume = editor->GetSourceVolumeNode();
+  vtkSlicerSkullEffectsLogic* logic = this->logic();
+  if (!d->Histogram || !logic || logic->GetRunning() || !volume || !volume->GetImageData())
+  {
+    return;
+  }
+  const bool invert = this->integerParameter("InvertMask") != 0;
+  const QString counted = QString("%1 %2 %3 %4").arg(d->MaskState).arg(invert).arg(volume->GetID()).arg(volume->GetImageData()->GetMTime());
+  if (counted == d->Counted)
+  {
+    return;
+  }
+  d->Counted = counted;
+  vtkNew<vtkDoubleArray> counts;
+  counts->SetNumberOfValues(BINS);
+  double range[2];
+  if (logic->ComputeHistogram(volume, editor->GetSegmentationNode(), d->Mask ? this->parameter("MaskSegmentID").toStdString() : "", invert, counts, range))
+  {
+    d->Histogram->setCounts(QVector<double>(counts->GetPointer(0), counts->GetPointer(0) + BINS), range[0], range[1]);
+  }
+  else
+  {
+    d->Histogram->setCounts({}, 0., 1., QString::fromStdString(logic->GetErrorMessage()));
   }
 }

@@ -23,7 +23,6 @@ public:
   qSlicerSegmentEditorAbstractEffect* clone() override;
   void setupOptionsFrame() override;
   void activate() override;
-  void deactivate() override;
   void sourceVolumeNodeChanged() override;
 
   /// Sets the bounds to those that the chosen method finds among the voxels of the mask.
@@ -31,12 +30,16 @@ public:
 
 protected slots:
   void onFindClicked();
-  void onPreviewTimer();
+  void onSelectionDragged(double lower, double upper);
 
 protected:
   vtkSmartPointer<vtkSkullEffectsOperation> createOperation() override;
+  bool previewSelection(SkullEffectsSlicePreview::Selection& selection) override;
 
 private:
+  void updateMask();
+  void updateHistogram();
+
   QScopedPointer<qSlicerSegmentEditorMaskedThresholdEffectPrivate> d_ptr;
   Q_DECLARE_PRIVATE(qSlicerSegmentEditorMaskedThresholdEffect);
   Q_DISABLE_COPY(qSlicerSegmentEditorMaskedThresholdEffect);

@@ -32,7 +32,7 @@ const QString qSlicerSegmentEditorSkinSurfaceEffect::helpText() const
   return QString("<html>") + tr("Fill the segment with the solid head") + ".<br>"
          + tr("Works on any MR or CT with skin in it: table, tubes and noise are cut off, nostrils and ear canals sealed, "
               "and everything inside is filled. The defaults need no change.")
-         + "<ul style=\"margin: 0\"><li>" + tr("Just click Apply.") + "</li><li>"
+         + "<ul style=\"margin: 0\"><li>" + tr("Just click Apply, or Preview to see it first.") + "</li><li>"
          + tr("Where the nose or the ears leak, seal larger openings.") + "</li></ul></html>";
 }
 
@@ -63,7 +63,7 @@ void qSlicerSegmentEditorSkinSurfaceEffect::setupOptionsFrame()
                   { tr("Automatic"), tr("CT"), tr("MR") });
   this->addCheckBox("AutomaticThreshold", tr("Automatic threshold:"), tr("Find the lowest intensity of tissue from the image."), true);
   this->addIntensity("Threshold", tr("Tissue from:"), tr("Lowest intensity of tissue (CT: HU), used where it is not found automatically."), -300.);
-  this->addApply();
+  this->addApply(true);
 }
 
 //-----------------------------------------------------------------------------

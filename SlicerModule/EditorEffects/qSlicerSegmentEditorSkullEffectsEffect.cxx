@@ -6,6 +6,7 @@
 
 // Segmentations includes
 #include <vtkMRMLSegmentEditorNode.h>
+#include <vtkMRMLSegmentationDisplayNode.h>
 #include <vtkMRMLSegmentationNode.h>
 #include <vtkOrientedImageData.h>
 #include <vtkSegment.h>
@@ -16,9 +17,12 @@
 #include <qMRMLSpinBox.h>
 #include <qSlicerApplication.h>
 #include <vtkMRMLScalarVolumeNode.h>
+#include <vtkMRMLTransformNode.h>
 
 // VTK includes
 #include <vtkCommand.h>
+#include <vtkImageData.h>
+#include <vtkMatrix4x4.h>
 #include <vtkNew.h>
 
 // Qt includes
@@ -27,12 +31,14 @@
 #include <QCoreApplication>
 #include <QDoubleSpinBox>
 #include <QFrame>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QMessageBox>
 #include <QPointer>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QSignalBlocker>
+#include <QTimer>
 
 // STD includes
 #include <algorithm>
@@ -53,19 +59,44 @@ public:
     std::function<QString()> Value;
   };
 
-  vtkSlicerSkullEffectsLogic* logic();
+  explicit qSlicerSegmentEditorSkullEffectsEffectPrivate(qSlicerSegmentEditorAbstractEffect* effect)
+    : Preview(effect)
+  {
+  }
 
   std::vector<Option> Options;
   QPushButton* ApplyButton{ nullptr };
+  QPushButton* PreviewButton{ nullptr };
   QProgressBar* Progress{ nullptr };
   QLabel* Message{ nullptr };
   QString LastError;
   QStringList LastWarnings;
   unsigned long ProgressTag{ 0 };
+
+  /// What was computed last, and of what.
+  vtkSmartPointer<vtkSkullEffectsOperation> Operation;
+  vtkSmartPointer<vtkOrientedImageData> Mask;
+  QString State;
+  bool Previews{ false };
+
+  SkullEffectsSlicePreview Preview;
+  QTimer Pulse;
+  QTimer Outdated;
+  int Step{ 0 };
+  int Direction{ 1 };
 };
 
+namespace
+{
+/// The preview pulses as that of Slicer's own Threshold does.
+constexpr int PULSE_MS = 200;
+constexpr int PULSE_STEPS = 5;
+/// How long the user may hold still between two changes.
+constexpr int SETTLED_MS = 400;
+}
+
 //-----------------------------------------------------------------------------
-vtkSlicerSkullEffectsLogic* qSlicerSegmentEditorSkullEffectsEffectPrivate::logic()
+vtkSlicerSkullEffectsLogic* qSlicerSegmentEditorSkullEffectsEffect::logic()
 {
   qSlicerCoreApplication* application = qSlicerCoreApplication::application();
   return application ? vtkSlicerSkullEffectsLogic::SafeDownCast(application->moduleLogic("SkullEffects")) : nullptr;
@@ -74,11 +105,17 @@ vtkSlicerSkullEffectsLogic* qSlicerSegmentEditorSkullEffectsEffectPrivate::logic
 //-----------------------------------------------------------------------------
 qSlicerSegmentEditorSkullEffectsEffect::qSlicerSegmentEditorSkullEffectsEffect(QObject* parent)
   : Superclass(parent)
-  , d_ptr(new qSlicerSegmentEditorSkullEffectsEffectPrivate)
+  , d_ptr(new qSlicerSegmentEditorSkullEffectsEffectPrivate(this))
 {
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   // A segment is made where there is none.
   this->m_RequireSegments = false;
   this->m_ShowEffectCursorInSliceView = false;
+  d->Pulse.setInterval(PULSE_MS);
+  d->Outdated.setInterval(SETTLED_MS);
+  d->Outdated.setSingleShot(true);
+  QObject::connect(&d->Pulse, SIGNAL(timeout()), this, SLOT(onPulse()));
+  QObject::connect(&d->Outdated, SIGNAL(timeout()), this, SLOT(onPreviewOutdated()));
 }
 
 //-----------------------------------------------------------------------------
@@ -86,9 +123,9 @@ qSlicerSegmentEditorSkullEffectsEffect::~qSlicerSegmentEditorSkullEffectsEffect(
 {
   this->cancel();
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
-  if (d->ProgressTag && d->logic())
+  if (d->ProgressTag && this->logic())
   {
-    d->logic()->RemoveObserver(d->ProgressTag);
+    this->logic()->RemoveObserver(d->ProgressTag);
   }
 }
 
@@ -103,21 +140,70 @@ void qSlicerSegmentEditorSkullEffectsEffect::setMRMLDefaults()
 }
 
 //-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::activate()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  Superclass::activate();
+  this->updateGUIFromMRML();
+  d->Pulse.start();
+}
+
+//-----------------------------------------------------------------------------
 void qSlicerSegmentEditorSkullEffectsEffect::deactivate()
 {
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   Superclass::deactivate();
+  d->Pulse.stop();
   this->cancel();
+  this->discardPreview();
+  d->Preview.Clear();
 }
 
 //-----------------------------------------------------------------------------
 bool qSlicerSegmentEditorSkullEffectsEffect::apply()
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
+  if (!this->computeResult() || !self)
+  {
+    return false;
+  }
+  // Kept from here on by nobody else: what is written belongs to the state before.
+  const vtkSmartPointer<vtkSkullEffectsOperation> operation = d->Operation;
+  const vtkSmartPointer<vtkOrientedImageData> mask = d->Mask;
+  this->discardPreview();
+  return this->write(operation, mask);
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorSkullEffectsEffect::preview()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
+  d->Previews = true;
+  const bool computed = this->computeResult();
+  if (!self)
+  {
+    return false;
+  }
+  // A change meanwhile has the next turn.
+  d->Previews = computed || d->Outdated.isActive();
+  if (d->PreviewButton)
+  {
+    const QSignalBlocker blocker(d->PreviewButton);
+    d->PreviewButton->setChecked(d->Previews);
+  }
+  this->onPulse();
+  return computed;
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorSkullEffectsEffect::computeResult()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   d->LastError.clear();
   d->LastWarnings.clear();
-  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
-  vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
-  if (!segmentation)
+  if (!this->parameterSetNode() || !this->parameterSetNode()->GetSegmentationNode())
   {
     d->LastError = tr("There is no segmentation: choose one, or create one.");
     return false;
@@ -126,35 +212,170 @@ bool qSlicerSegmentEditorSkullEffectsEffect::apply()
   {
     return false;
   }
+  const QString state = this->state();
+  if (!d->Operation || state != d->State)
+  {
+    const vtkSmartPointer<vtkSkullEffectsOperation> operation = this->createOperation();
+    const auto mask = vtkSmartPointer<vtkOrientedImageData>::New();
+    const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
+    const bool computed = this->compute(operation, mask);
+    if (!self || !computed)
+    {
+      return false;
+    }
+    if (state != this->state())
+    {
+      d->LastError = tr("An option, a segment or the volume was changed meanwhile: nothing was written, apply again.");
+      return false;
+    }
+    d->Operation = operation;
+    d->Mask = mask;
+    d->State = state;
+  }
+  for (int i = 0; i < d->Operation->GetNumberOfWarnings(); ++i)
+  {
+    d->LastWarnings << QString::fromStdString(d->Operation->GetWarning(i));
+  }
+  this->show(d->Operation);
+  return true;
+}
 
-  const vtkSmartPointer<vtkSkullEffectsOperation> operation = this->createOperation();
-  vtkNew<vtkOrientedImageData> mask;
-  const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
-  const std::string selected = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
-  const bool computed = this->compute(operation, mask);
-  if (!self || !computed)
-  {
-    return false;
-  }
-  if (selected != (editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : ""))
-  {
-    d->LastError = tr("Another segment was selected meanwhile: nothing was written, apply again.");
-    return false;
-  }
-  for (int i = 0; i < operation->GetNumberOfWarnings(); ++i)
-  {
-    d->LastWarnings << QString::fromStdString(operation->GetWarning(i));
-  }
-
-  if (!this->write(operation, mask))
-  {
-    return false;
-  }
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::show(vtkSkullEffectsOperation* operation)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   if (d->Message)
   {
     d->Message->setText((QStringList(tr("%1 mL").arg(operation->GetVolumeMl(), 0, 'f', 1)) + d->LastWarnings).join("\n"));
   }
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorSkullEffectsEffect::state()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  QStringList state;
+  for (const auto& option : d->Options)
+  {
+    state << this->parameter(option.Name);
+  }
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
+  vtkMRMLScalarVolumeNode* volume = editor ? editor->GetSourceVolumeNode() : nullptr;
+  state << QString(editor && editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "");
+  for (vtkMRMLDisplayableNode* node : { static_cast<vtkMRMLDisplayableNode*>(segmentation), static_cast<vtkMRMLDisplayableNode*>(volume) })
+  {
+    vtkMRMLTransformNode* transform = node ? node->GetParentTransformNode() : nullptr;
+    state << QString(node && node->GetID() ? node->GetID() : "") << QString::number(transform ? transform->GetTransformToWorldMTime() : 0);
+  }
+  state << QString::number(segmentation ? segmentation->GetSegmentation()->GetMTime() : 0);
+  if (volume && volume->GetImageData())
+  {
+    vtkNew<vtkMatrix4x4> toRAS;
+    volume->GetIJKToRASMatrix(toRAS);
+    std::for_each(toRAS->GetData(), toRAS->GetData() + 16, [&](double element) { state << QString::number(element, 'g', 17); });
+    state << QString::number(volume->GetImageData()->GetMTime());
+  }
+  return state.join("|");
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::discardPreview()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  d->Previews = false;
+  d->Operation = nullptr;
+  d->Mask = nullptr;
+  d->Outdated.stop();
+  if (d->PreviewButton)
+  {
+    const QSignalBlocker blocker(d->PreviewButton);
+    d->PreviewButton->setChecked(false);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::onPreviewToggled(bool on)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (!on)
+  {
+    this->cancel();
+    d->Previews = false;
+    d->Outdated.stop();
+    this->onPulse();
+    return;
+  }
+  const QPointer<qSlicerSegmentEditorSkullEffectsEffect> self(this);
+  this->preview();
+  if (self && !d->Previews && !d->LastError.isEmpty())
+  {
+    QMessageBox::warning(this->optionsFrame(), this->title(), d->LastError);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::onPreviewOutdated()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (!d->Previews)
+  {
+    return;
+  }
+  if (d->ProgressTag)
+  {
+    this->cancel(); // and once more when that has ended
+    d->Outdated.start();
+    return;
+  }
+  this->preview();
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::onPulse()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  SkullEffectsSlicePreview::Selection selection{};
+  if (!this->active() || !this->parameterSetNode() || !this->parameterSetNode()->GetSegmentationNode() || !this->previewSelection(selection))
+  {
+    d->Preview.Clear();
+    return;
+  }
+  d->Preview.Show(selection, 0.5 + d->Step / (2. * PULSE_STEPS));
+  d->Step += d->Direction;
+  if (d->Step >= PULSE_STEPS || d->Step <= 0)
+  {
+    d->Direction = -d->Direction;
+  }
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorSkullEffectsEffect::previewSelection(SkullEffectsSlicePreview::Selection& selection)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (!d->Previews || !d->Operation)
+  {
+    return false;
+  }
+  selection.Segmentation = this->parameterSetNode()->GetSegmentationNode();
+  selection.Mask = d->Mask;
+  this->resultColor(d->Operation, selection.Color);
   return true;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::resultColor(vtkSkullEffectsOperation* operation, double color[3])
+{
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLSegmentationNode* segmentation = editor->GetSegmentationNode();
+  const std::string segmentID = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
+  auto* display = vtkMRMLSegmentationDisplayNode::SafeDownCast(segmentation->GetDisplayNode());
+  if (display && segmentation->GetSegmentation()->GetSegment(segmentID))
+  {
+    display->GetSegmentColor(segmentID, color);
+    return;
+  }
+  vtkSlicerSkullEffectsLogic::GetSegmentColor(operation->GetDefaultSegmentName(), color);
 }
 
 //-----------------------------------------------------------------------------
@@ -194,7 +415,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::setLastError(const QString& message
 bool qSlicerSegmentEditorSkullEffectsEffect::compute(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask)
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
-  vtkSlicerSkullEffectsLogic* logic = d->logic();
+  vtkSlicerSkullEffectsLogic* logic = this->logic();
   vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
   if (!logic || !editor)
   {
@@ -232,9 +453,9 @@ bool qSlicerSegmentEditorSkullEffectsEffect::compute(vtkSkullEffectsOperation* o
 void qSlicerSegmentEditorSkullEffectsEffect::onProgress()
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
-  if (d->Progress && d->logic())
+  if (d->Progress && this->logic())
   {
-    d->Progress->setValue(static_cast<int>(100. * d->logic()->GetProgress()));
+    d->Progress->setValue(static_cast<int>(100. * this->logic()->GetProgress()));
   }
   // The logic runs one operation at a time, and writes nothing where the user changed its inputs meanwhile.
   QCoreApplication::processEvents();
@@ -245,9 +466,9 @@ void qSlicerSegmentEditorSkullEffectsEffect::cancel()
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   // Only what this effect started.
-  if (d->ProgressTag && d->logic())
+  if (d->ProgressTag && this->logic())
   {
-    d->logic()->Cancel();
+    this->logic()->Cancel();
   }
 }
 
@@ -320,6 +541,10 @@ void qSlicerSegmentEditorSkullEffectsEffect::updateGUIFromMRML()
     const QSignalBlocker blocker(option.Widget);
     option.Show(this->parameter(option.Name));
   }
+  if (d->Previews && this->state() != d->State)
+  {
+    d->Outdated.start();
+  }
 }
 
 //-----------------------------------------------------------------------------
@@ -347,59 +572,52 @@ double qSlicerSegmentEditorSkullEffectsEffect::number(const QString& name, doubl
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorSkullEffectsEffect::addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm)
+void qSlicerSegmentEditorSkullEffectsEffect::addNumber(const QString& name, const QString& label, QWidget* box, double defaultValue)
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  this->addLabeledOptionsWidget(label, box);
+  const auto show = [this, box, defaultValue](const QString& text) {
+    if (auto* unitAware = qobject_cast<qMRMLSpinBox*>(box))
+    {
+      unitAware->setMRMLScene(this->scene());
+    }
+    bool valid = false;
+    const double value = text.toDouble(&valid);
+    box->setProperty("value", valid ? value : defaultValue);
+  };
+  d->Options.push_back({ name, QString::number(defaultValue), box, show, [box] { return QString::number(box->property("value").toDouble(), 'g', 10); } });
+  QObject::connect(box, SIGNAL(valueChanged(double)), this, SLOT(updateMRMLFromGUI()));
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm)
+{
   auto* box = new qMRMLSpinBox();
   box->setQuantity("length");
   box->setUnitAwareProperties(qMRMLSpinBox::Prefix | qMRMLSpinBox::Suffix | qMRMLSpinBox::Precision);
   box->setRange(0., maximumMm);
   box->setToolTip(toolTip);
-  this->addLabeledOptionsWidget(label, box);
-  const auto show = [this, box, defaultMm](const QString& text) {
-    box->setMRMLScene(this->scene());
-    bool valid = false;
-    const double value = text.toDouble(&valid);
-    box->setValue(valid ? value : defaultMm);
-  };
-  d->Options.push_back({ name, QString::number(defaultMm), box, show, [box] { return QString::number(box->value(), 'g', 10); } });
-  QObject::connect(box, SIGNAL(valueChanged(double)), this, SLOT(updateMRMLFromGUI()));
+  this->addNumber(name, label, box, defaultMm);
 }
 
 //-----------------------------------------------------------------------------
 void qSlicerSegmentEditorSkullEffectsEffect::addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl)
 {
-  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   auto* box = new QDoubleSpinBox();
   box->setSuffix(tr(" mL"));
   box->setDecimals(3);
   box->setRange(0., 10000.);
   box->setToolTip(toolTip);
-  this->addLabeledOptionsWidget(label, box);
-  const auto show = [box, defaultMl](const QString& text) {
-    bool valid = false;
-    const double value = text.toDouble(&valid);
-    box->setValue(valid ? value : defaultMl);
-  };
-  d->Options.push_back({ name, QString::number(defaultMl), box, show, [box] { return QString::number(box->value(), 'g', 10); } });
-  QObject::connect(box, SIGNAL(valueChanged(double)), this, SLOT(updateMRMLFromGUI()));
+  this->addNumber(name, label, box, defaultMl);
 }
 
 //-----------------------------------------------------------------------------
 void qSlicerSegmentEditorSkullEffectsEffect::addIntensity(const QString& name, const QString& label, const QString& toolTip, double defaultValue)
 {
-  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   auto* box = new QDoubleSpinBox();
   box->setRange(-1e9, 1e9);
   box->setToolTip(toolTip);
-  this->addLabeledOptionsWidget(label, box);
-  const auto show = [box, defaultValue](const QString& text) {
-    bool valid = false;
-    const double value = text.toDouble(&valid);
-    box->setValue(valid ? value : defaultValue);
-  };
-  d->Options.push_back({ name, QString::number(defaultValue), box, show, [box] { return QString::number(box->value(), 'g', 10); } });
-  QObject::connect(box, SIGNAL(valueChanged(double)), this, SLOT(updateMRMLFromGUI()));
+  this->addNumber(name, label, box, defaultValue);
 }
 
 //-----------------------------------------------------------------------------
@@ -457,18 +675,29 @@ void qSlicerSegmentEditorSkullEffectsEffect::addSegment(const QString& name, con
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorSkullEffectsEffect::addApply()
+void qSlicerSegmentEditorSkullEffectsEffect::addApply(bool withPreview)
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   d->ApplyButton = new QPushButton(tr("Apply"));
   d->ApplyButton->setObjectName("SkullEffectsApplyButton");
   d->ApplyButton->setToolTip(tr("Set the selected segment to the result. It can be undone."));
+  auto* buttons = new QHBoxLayout();
+  if (withPreview)
+  {
+    d->PreviewButton = new QPushButton(tr("Preview"));
+    d->PreviewButton->setObjectName("SkullEffectsPreviewButton");
+    d->PreviewButton->setCheckable(true);
+    d->PreviewButton->setToolTip(tr("Show the result in the slice views, and follow the options, without writing it."));
+    buttons->addWidget(d->PreviewButton);
+    QObject::connect(d->PreviewButton, SIGNAL(toggled(bool)), this, SLOT(onPreviewToggled(bool)));
+  }
+  buttons->addWidget(d->ApplyButton);
   d->Progress = new QProgressBar();
   d->Progress->setRange(0, 100);
   d->Progress->setVisible(false);
   d->Message = new QLabel();
   d->Message->setWordWrap(true);
-  this->addOptionsWidget(d->ApplyButton);
+  this->addOptionsWidget(buttons);
   this->addOptionsWidget(d->Progress);
   this->addOptionsWidget(d->Message);
   QObject::connect(d->ApplyButton, SIGNAL(clicked()), this, SLOT(onApplyClicked()));

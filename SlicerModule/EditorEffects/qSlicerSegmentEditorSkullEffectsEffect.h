@@ -1,6 +1,7 @@
 #ifndef qSlicerSegmentEditorSkullEffectsEffect_h
 #define qSlicerSegmentEditorSkullEffectsEffect_h
 
+#include "SkullEffectsSlicePreview.h"
 #include "qSlicerSkullEffectsEditorEffectsExport.h"
 
 // Segmentations includes
@@ -14,6 +15,7 @@
 
 class qSlicerSegmentEditorSkullEffectsEffectPrivate;
 class vtkSkullEffectsOperation;
+class vtkSlicerSkullEffectsLogic;
 
 /// \brief What the effects of SkullEffects have in common: options, Apply with progress and Cancel, undo, messages.
 ///
@@ -29,13 +31,18 @@ public:
   ~qSlicerSegmentEditorSkullEffectsEffect() override;
 
   void setMRMLDefaults() override;
+  void activate() override;
   void deactivate() override;
 
   /// Computes the effect's result and writes it.
   /// \return Whether that succeeded; lastError() says why it did not.
   Q_INVOKABLE bool apply();
 
-  /// Ends apply() soon. The segmentation stays as it was.
+  /// Computes what apply() would write, and shows it in the slice views until the effect is left. A following apply() with
+  /// the same parameters takes it from there.
+  Q_INVOKABLE bool preview();
+
+  /// Ends apply() and preview() soon. The segmentation stays as it was.
   Q_INVOKABLE void cancel();
 
   /// Why the last apply() did not succeed, and what to do; empty where it did or was cancelled.
@@ -56,9 +63,18 @@ public slots:
   /// Applies, or cancels what runs, and shows an error to the user.
   void onApplyClicked();
 
+protected slots:
+  void onPreviewToggled(bool on);
+  /// Computes the preview anew where its parameters have changed.
+  void onPreviewOutdated();
+  void onPulse();
+
 protected:
   /// The operation that the parameters describe.
   virtual vtkSmartPointer<vtkSkullEffectsOperation> createOperation() = 0;
+
+  /// Shows what an operation found, whether it is written or not.
+  virtual void show(vtkSkullEffectsOperation* operation);
 
   /// Writes the operation's result: sets the selected segment, or a new one, to the mask.
   virtual bool write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
@@ -77,7 +93,20 @@ protected:
   ///@}
 
   /// Adds Apply, the progress bar and the message, below all options.
-  void addApply();
+  /// \param withPreview Add a button for preview(), too.
+  void addApply(bool withPreview);
+
+  /// What the slice views show while the effect is active, some times a second; by default what preview() has computed.
+  virtual bool previewSelection(SkullEffectsSlicePreview::Selection& selection);
+
+  /// What a result depends on; while it stays the same, a computed one can be written.
+  virtual QString state();
+
+  /// Forgets what preview() has computed.
+  void discardPreview();
+
+  /// The colour that the result has, or will have.
+  void resultColor(vtkSkullEffectsOperation* operation, double color[3]);
 
   /// The parameter as a number; the default where it is not one, as while a scene closes.
   double number(const QString& name, double defaultValue);
@@ -85,11 +114,16 @@ protected:
   /// Why apply() fails, where a subclass finds out.
   void setLastError(const QString& message);
 
+  /// The logic of the module; null where it is not loaded.
+  static vtkSlicerSkullEffectsLogic* logic();
+
   /// Computes the operation in the segmentation's geometry and shows progress; nothing is written.
   bool compute(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
 
 private:
   void onProgress();
+  bool computeResult();
+  void addNumber(const QString& name, const QString& label, QWidget* box, double defaultValue);
 
   QScopedPointer<qSlicerSegmentEditorSkullEffectsEffectPrivate> d_ptr;
   Q_DECLARE_PRIVATE(qSlicerSegmentEditorSkullEffectsEffect);

@@ -11,8 +11,12 @@
 #include <vtkSegmentation.h>
 
 // MRML includes
+#include <vtkMRMLCameraNode.h>
+#include <vtkMRMLMarkupsFiducialNode.h>
 #include <vtkMRMLScalarVolumeNode.h>
+#include <vtkMRMLScene.h>
 #include <vtkMRMLSliceNode.h>
+#include <vtkMRMLTableNode.h>
 #include <vtkMRMLTransformNode.h>
 
 // VTK includes
@@ -21,6 +25,7 @@
 
 // Qt includes
 #include <QFrame>
+#include <QHBoxLayout>
 #include <QHeaderView>
 #include <QIcon>
 #include <QMessageBox>
@@ -29,6 +34,8 @@
 
 // STD includes
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 //-----------------------------------------------------------------------------
 qSlicerSegmentEditorThinBoneEffect::qSlicerSegmentEditorThinBoneEffect(QObject* parent)
@@ -84,23 +91,53 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
                   tr("The scanner's full width at half maximum; 0 measures it on the skin."),
                   20.,
                   defaults->GetFwhmThroughPlaneMm());
-  this->addApply();
+  this->addApply(true);
 
-  this->Openings = new QTableWidget(0, 3);
+  const QStringList columns{ tr("Verdict"), tr("Size"), tr("Wall in it"), tr("Both sides"), tr("By") };
+  const QString toolTips[] = {
+    tr("Filled: there is a wall. Open: there is none. Undecided: the scan cannot tell; it stays open."),
+    tr("Diameter of the circle of equal area."),
+    tr("Wall that the middle of the opening shows, as a share of that around it, and the share that it would show if it were empty."),
+    tr("Intensity on both sides of the opening."),
+    tr("Who decided."),
+  };
+  this->Openings = new QTableWidget(0, columns.size());
   this->Openings->setObjectName("SkullEffectsOpenings");
-  this->Openings->setHorizontalHeaderLabels({ tr("Verdict"), tr("Diameter (mm)"), tr("Decided by") });
-  this->Openings->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
+  this->Openings->setHorizontalHeaderLabels(columns);
+  for (int column = 0; column < columns.size(); ++column)
+  {
+    this->Openings->horizontalHeaderItem(column)->setToolTip(toolTips[column]);
+  }
+  this->Openings->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
+  this->Openings->horizontalHeader()->setStretchLastSection(true);
   this->Openings->setEditTriggers(QAbstractItemView::NoEditTriggers);
   this->Openings->setSelectionBehavior(QAbstractItemView::SelectRows);
+  this->Openings->setSelectionMode(QAbstractItemView::SingleSelection);
+  this->Openings->setMinimumHeight(160);
   this->Openings->setToolTip(tr("Click to go to the opening, double-click to turn its verdict."));
   this->addOptionsWidget(this->Openings);
-  QObject::connect(this->Openings, &QTableWidget::cellClicked, this, [this](int row, int) { this->onOpeningClicked(row); });
-  QObject::connect(this->Openings, &QTableWidget::cellDoubleClicked, this, [this](int row, int) { this->onOpeningDoubleClicked(row); });
+  QObject::connect(this->Openings, &QTableWidget::cellClicked, this, [this](int row, int) { this->jumpToOpening(row); });
+  QObject::connect(this->Openings,
+                   &QTableWidget::cellDoubleClicked,
+                   this,
+                   [this](int row, int)
+                   {
+                     if (!this->toggleOpening(row))
+                     {
+                       QMessageBox::warning(this->optionsFrame(), this->title(), this->lastError());
+                     }
+                   });
 
+  auto* buttons = new QHBoxLayout();
   auto* merge = new QPushButton(tr("Merge into bone"));
   merge->setToolTip(tr("Add what was put back to the selected segment."));
-  this->addOptionsWidget(merge);
   QObject::connect(merge, SIGNAL(clicked()), this, SLOT(onMergeClicked()));
+  auto* nodes = new QPushButton(tr("Make nodes"));
+  nodes->setToolTip(tr("Make a table and points of the openings, and a volume of the walls' thickness, to be saved with the scene."));
+  QObject::connect(nodes, SIGNAL(clicked()), this, SLOT(onMakeNodesClicked()));
+  buttons->addWidget(merge);
+  buttons->addWidget(nodes);
+  this->addOptionsWidget(buttons);
 }
 
 //-----------------------------------------------------------------------------
@@ -113,11 +150,33 @@ vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorThinBoneEffect::cr
   thinBone->SetLargestOpeningMm(this->number("LargestOpeningMm", thinBone->GetLargestOpeningMm()));
   thinBone->SetFwhmInPlaneMm(this->number("FwhmInPlaneMm", thinBone->GetFwhmInPlaneMm()));
   thinBone->SetFwhmThroughPlaneMm(this->number("FwhmThroughPlaneMm", thinBone->GetFwhmThroughPlaneMm()));
-  for (const Decision& decision : this->Decisions)
+  for (const QString& decision : this->parameter("Decisions").split(';'))
   {
-    thinBone->AddDecision(decision.Center[0], decision.Center[1], decision.Center[2], decision.Verdict);
+    const QStringList parts = decision.split(',');
+    if (parts.size() == 4)
+    {
+      thinBone->AddDecision(parts[0].toDouble(), parts[1].toDouble(), parts[2].toDouble(), parts[3].toInt());
+    }
   }
   return thinBone;
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorThinBoneEffect::state()
+{
+  return Superclass::state() + this->parameter("Decisions");
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorThinBoneEffect::previewSelection(SkullEffectsSlicePreview::Selection& selection)
+{
+  if (!Superclass::previewSelection(selection))
+  {
+    return false;
+  }
+  // Beside the bone, not in its colour.
+  vtkSlicerSkullEffectsLogic::GetSegmentColor("Thin bone", selection.Color);
+  return true;
 }
 
 //-----------------------------------------------------------------------------
@@ -130,68 +189,127 @@ bool qSlicerSegmentEditorThinBoneEffect::write(vtkSkullEffectsOperation* operati
     this->AddedSegmentID = vtkSlicerSkullEffectsLogic::AddSegment(segmentation, operation->GetDefaultSegmentName());
   }
   this->modifySegmentByLabelmap(segmentation, this->AddedSegmentID.c_str(), mask, ModificationModeSet);
-  this->Last = operation;
-  this->showOpenings();
   return true;
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorThinBoneEffect::showOpenings()
+void qSlicerSegmentEditorThinBoneEffect::show(vtkSkullEffectsOperation* operation)
 {
-  auto* found = vtkSkullEffectsThinBone::SafeDownCast(this->Last);
-  if (!this->Openings || !found)
+  Superclass::show(operation);
+  this->Last = vtkSkullEffectsThinBone::SafeDownCast(operation);
+  this->LastVolume = this->parameterSetNode()->GetSourceVolumeNode();
+  if (!this->Openings || !this->Last)
   {
     return;
   }
   const QString verdicts[] = { tr("Filled"), tr("Open"), tr("Undecided") };
-  this->Openings->setRowCount(found->GetNumberOfOpenings());
-  for (int row = 0; row < found->GetNumberOfOpenings(); ++row)
+  this->Openings->setRowCount(this->Last->GetNumberOfOpenings());
+  for (int row = 0; row < this->Last->GetNumberOfOpenings(); ++row)
   {
-    this->Openings->setItem(row, 0, new QTableWidgetItem(verdicts[found->GetOpeningVerdict(row)]));
-    this->Openings->setItem(row, 1, new QTableWidgetItem(QString::number(found->GetOpeningDiameterMm(row), 'f', 1)));
-    this->Openings->setItem(row, 2, new QTableWidgetItem(found->GetOpeningDecided(row) ? tr("You") : tr("Scan")));
+    double residual[3] = { 0., 0., 0. };
+    this->Last->GetOpeningResidual(row, residual);
+    double media[2] = { 0., 0. };
+    this->Last->GetOpeningMediaHu(row, media);
+    const auto percent = [](double share) { return std::isfinite(share) ? QString::number(100. * share, 'f', 0) : QString("–"); };
+    const auto hu = [](double value) { return std::isfinite(value) ? QString::number(value, 'f', 0) : QString("–"); };
+    const QString texts[] = {
+      verdicts[this->Last->GetOpeningVerdict(row)],
+      tr("%1 mm").arg(this->Last->GetOpeningDiameterMm(row), 0, 'f', 1),
+      tr("%1 ± %2 % (empty: %3 %)").arg(percent(residual[0]), percent(residual[1]), percent(residual[2])),
+      tr("%1 | %2 HU").arg(hu(media[0]), hu(media[1])),
+      this->Last->GetOpeningDecided(row) ? tr("You") : tr("Scan"),
+    };
+    for (int column = 0; column < this->Openings->columnCount(); ++column)
+    {
+      this->Openings->setItem(row, column, new QTableWidgetItem(texts[column]));
+    }
   }
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorThinBoneEffect::onOpeningClicked(int row)
+vtkSkullEffectsThinBone* qSlicerSegmentEditorThinBoneEffect::lastResult()
 {
-  auto* found = vtkSkullEffectsThinBone::SafeDownCast(this->Last);
   vtkMRMLScalarVolumeNode* volume = this->parameterSetNode() ? this->parameterSetNode()->GetSourceVolumeNode() : nullptr;
-  if (!found || !volume || !this->scene())
+  if (!this->Last || !volume || this->LastVolume != volume)
+  {
+    this->setLastError(tr("There are no openings of this volume: apply first."));
+    return nullptr;
+  }
+  return this->Last;
+}
+
+//-----------------------------------------------------------------------------
+int qSlicerSegmentEditorThinBoneEffect::numberOfOpenings() const
+{
+  return this->Last ? this->Last->GetNumberOfOpenings() : 0;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::jumpToOpening(int index)
+{
+  vtkSkullEffectsThinBone* found = this->lastResult();
+  if (!found || !this->scene() || index < 0 || index >= found->GetNumberOfOpenings())
   {
     return;
   }
   double center[3] = { 0., 0., 0. };
-  found->GetOpeningCenter(row, center);
+  found->GetOpeningCenter(index, center);
   vtkNew<vtkGeneralTransform> toWorld;
-  vtkMRMLTransformNode::GetTransformBetweenNodes(volume->GetParentTransformNode(), nullptr, toWorld);
+  vtkMRMLTransformNode::GetTransformBetweenNodes(this->LastVolume->GetParentTransformNode(), nullptr, toWorld);
   double place[3];
   toWorld->TransformPoint(center, place);
   vtkMRMLSliceNode::JumpAllSlices(this->scene(), place[0], place[1], place[2], vtkMRMLSliceNode::CenteredJumpSlice);
+  // The 3-D views keep their direction and distance.
+  std::vector<vtkMRMLNode*> cameras;
+  this->scene()->GetNodesByClass("vtkMRMLCameraNode", cameras);
+  for (vtkMRMLNode* node : cameras)
+  {
+    auto* camera = vtkMRMLCameraNode::SafeDownCast(node);
+    double position[3], focus[3];
+    camera->GetPosition(position);
+    camera->GetFocalPoint(focus);
+    camera->SetPosition(position[0] + place[0] - focus[0], position[1] + place[1] - focus[1], position[2] + place[2] - focus[2]);
+    camera->SetFocalPoint(place);
+    camera->ResetClippingRange();
+  }
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorThinBoneEffect::onOpeningDoubleClicked(int row)
+bool qSlicerSegmentEditorThinBoneEffect::toggleOpening(int index)
 {
-  auto* found = vtkSkullEffectsThinBone::SafeDownCast(this->Last);
+  vtkSkullEffectsThinBone* found = this->lastResult();
   if (!found)
   {
-    return;
+    return false;
   }
-  Decision decision{ { 0., 0., 0. }, vtkSkullEffectsThinBone::Filled };
-  found->GetOpeningCenter(row, decision.Center);
-  if (found->GetOpeningVerdict(row) == vtkSkullEffectsThinBone::Filled)
+  const int verdict = found->GetOpeningVerdict(index) == vtkSkullEffectsThinBone::Filled ? vtkSkullEffectsThinBone::Open : vtkSkullEffectsThinBone::Filled;
+  vtkMRMLSegmentationNode* segmentation = this->parameterSetNode()->GetSegmentationNode();
+  vtkNew<vtkOrientedImageData> opening;
+  vtkSlicerSkullEffectsLogic* logic = this->logic();
+  if (!logic || !logic->ComputeOpeningMask(found, index, this->LastVolume, segmentation, opening))
   {
-    decision.Verdict = vtkSkullEffectsThinBone::Open;
+    this->setLastError(logic ? QString::fromStdString(logic->GetErrorMessage()) : tr("The module SkullEffects is not loaded."));
+    return false;
+  }
+  if (!opening->IsEmpty() && segmentation->GetSegmentation()->GetSegmentIndex(this->AddedSegmentID) >= 0)
+  {
+    this->saveStateForUndo();
+    this->modifySegmentByLabelmap(segmentation,
+                                  this->AddedSegmentID.c_str(),
+                                  opening,
+                                  verdict == vtkSkullEffectsThinBone::Filled ? ModificationModeAdd : ModificationModeRemove);
   }
   // The last word on a place counts.
-  this->Decisions.erase(std::remove_if(this->Decisions.begin(),
-                                       this->Decisions.end(),
-                                       [&](const Decision& other) { return std::equal(other.Center, other.Center + 3, decision.Center); }),
-                        this->Decisions.end());
-  this->Decisions.append(decision);
-  this->onApplyClicked();
+  double center[3] = { 0., 0., 0. };
+  found->GetOpeningCenter(index, center);
+  const QString place = QString("%1,%2,%3,").arg(center[0], 0, 'f', 3).arg(center[1], 0, 'f', 3).arg(center[2], 0, 'f', 3);
+  QStringList decisions = this->parameter("Decisions").split(';', Qt::SkipEmptyParts);
+  decisions.erase(std::remove_if(decisions.begin(), decisions.end(), [&](const QString& other) { return other.startsWith(place); }), decisions.end());
+  decisions << place + QString::number(verdict);
+  this->setParameter("Decisions", decisions.join(';'));
+  found->SetOpeningVerdict(index, verdict);
+  this->show(found);
+  return true;
 }
 
 //-----------------------------------------------------------------------------
@@ -218,6 +336,31 @@ bool qSlicerSegmentEditorThinBoneEffect::merge()
 void qSlicerSegmentEditorThinBoneEffect::onMergeClicked()
 {
   if (!this->merge())
+  {
+    QMessageBox::warning(this->optionsFrame(), this->title(), this->lastError());
+  }
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorThinBoneEffect::makeNodes()
+{
+  vtkSkullEffectsThinBone* found = this->lastResult();
+  if (!found || !this->scene())
+  {
+    return false;
+  }
+  const auto add = [this](const char* className, const QString& what)
+  { return this->scene()->AddNewNodeByClass(className, tr("%1 %2").arg(this->LastVolume->GetName(), what).toStdString()); };
+  found->WriteOpenings(vtkMRMLTableNode::SafeDownCast(add("vtkMRMLTableNode", tr("openings"))));
+  found->WriteOpenings(vtkMRMLMarkupsFiducialNode::SafeDownCast(add("vtkMRMLMarkupsFiducialNode", tr("openings"))), this->LastVolume);
+  found->WriteThickness(vtkMRMLScalarVolumeNode::SafeDownCast(add("vtkMRMLScalarVolumeNode", tr("thickness"))), this->LastVolume);
+  return true;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::onMakeNodesClicked()
+{
+  if (!this->makeNodes())
   {
     QMessageBox::warning(this->optionsFrame(), this->title(), this->lastError());
   }

@@ -2,6 +2,9 @@
 #include "SkullEffectsRun.h"
 #include "SkullEffectsText.h"
 
+// Segmentations includes
+#include <vtkOrientedImageData.h>
+
 // MRML includes
 #include <vtkMRMLMarkupsFiducialNode.h>
 #include <vtkMRMLScalarVolumeNode.h>
@@ -12,6 +15,7 @@
 #include <vtkFloatArray.h>
 #include <vtkImageData.h>
 #include <vtkIntArray.h>
+#include <vtkMath.h>
 #include <vtkMatrix4x4.h>
 #include <vtkNew.h>
 #include <vtkObjectFactory.h>
@@ -48,6 +52,7 @@ vtkSkullEffectsThinBone::vtkSkullEffectsThinBone()
   this->FwhmThroughPlaneMm = params.measure_blur ? 0. : params.fwhm_mm[1];
   this->ThinnestMm = params.thinnest_mm;
   this->LargestOpeningMm = params.largest_opening_mm;
+  vtkMath::UninitializeBounds(this->RoiMm);
 }
 
 //-----------------------------------------------------------------------------
@@ -62,6 +67,8 @@ void vtkSkullEffectsThinBone::PrintSelf(ostream& os, vtkIndent indent)
   os << indent << "FwhmThroughPlaneMm: " << this->FwhmThroughPlaneMm << "\n";
   os << indent << "ThinnestMm: " << this->ThinnestMm << "\n";
   os << indent << "LargestOpeningMm: " << this->LargestOpeningMm << "\n";
+  os << indent << "RoiMm: " << this->RoiMm[0] << " " << this->RoiMm[1] << " " << this->RoiMm[2] << " " << this->RoiMm[3] << " " << this->RoiMm[4] << " "
+     << this->RoiMm[5] << "\n";
   os << indent << "NumberOfOpenings: " << this->GetNumberOfOpenings() << "\n";
 }
 
@@ -87,6 +94,8 @@ void vtkSkullEffectsThinBone::Run(const SkullEffectsRun& run)
   params.fwhm_mm = { this->FwhmInPlaneMm, this->FwhmThroughPlaneMm };
   params.thinnest_mm = this->ThinnestMm;
   params.largest_opening_mm = this->LargestOpeningMm;
+  params.whole = !vtkMath::AreBoundsInitialized(this->RoiMm);
+  std::copy_n(this->RoiMm, 6, params.roi_mm.begin());
   for (const Decision& decision : this->Decisions)
   {
     params.decisions.push_back(
@@ -119,6 +128,10 @@ void vtkSkullEffectsThinBone::Run(const SkullEffectsRun& run)
     opening.ResidualError = found.residual_se;
     opening.ResidualIfEmpty = found.residual_if_empty;
     opening.RimMm = found.rim_mm;
+    for (size_t i = 0; i + 2 < found.voxels.size(); i += 3)
+    {
+      opening.Voxels.push_back({ static_cast<int>(found.voxels[i]), static_cast<int>(found.voxels[i + 1]), static_cast<int>(found.voxels[i + 2]) });
+    }
     this->Openings.push_back(opening);
   }
 }
@@ -156,6 +169,82 @@ void vtkSkullEffectsThinBone::GetOpeningCenter(int index, double center[3]) cons
   if (const Opening* opening = At(this->Openings, index))
   {
     std::copy_n(opening->Center, 3, center);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::GetOpeningResidual(int index, double residual[3]) const
+{
+  if (const Opening* opening = At(this->Openings, index))
+  {
+    residual[0] = opening->Residual;
+    residual[1] = opening->ResidualError;
+    residual[2] = opening->ResidualIfEmpty;
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::GetOpeningMediaHu(int index, double media[2]) const
+{
+  if (const Opening* opening = At(this->Openings, index))
+  {
+    std::copy_n(opening->MediaHu, 2, media);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::SetOpeningVerdict(int index, int verdict)
+{
+  if (At(this->Openings, index) && verdict >= Filled && verdict <= Undecided)
+  {
+    this->Openings[index].Verdict = verdict;
+    this->Openings[index].Decided = true;
+    this->Modified();
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::WriteOpeningVoxels(int index, vtkOrientedImageData* mask, vtkMRMLScalarVolumeNode* volume)
+{
+  const Opening* opening = At(this->Openings, index);
+  if (!opening || opening->Voxels.empty())
+  {
+    mask->Initialize();
+    return;
+  }
+  // One voxel more on each side, for whoever interpolates.
+  const int* first = volume->GetImageData()->GetExtent();
+  int extent[6];
+  for (int axis = 0; axis < 3; ++axis)
+  {
+    const auto [least, greatest] =
+      std::minmax_element(opening->Voxels.begin(), opening->Voxels.end(), [=](const auto& a, const auto& b) { return a[axis] < b[axis]; });
+    extent[2 * axis] = first[2 * axis] + (*least)[axis] - 1;
+    extent[2 * axis + 1] = first[2 * axis] + (*greatest)[axis] + 1;
+  }
+  vtkNew<vtkMatrix4x4> toRAS;
+  volume->GetIJKToRASMatrix(toRAS);
+  mask->SetExtent(extent);
+  mask->AllocateScalars(VTK_UNSIGNED_CHAR, 1);
+  mask->SetGeometryFromImageToWorldMatrix(toRAS);
+  mask->GetPointData()->GetScalars()->Fill(0.);
+  const auto write = [&](const Opening& of, unsigned char value) {
+    for (const auto& voxel : of.Voxels)
+    {
+      const int at[3] = { first[0] + voxel[0], first[2] + voxel[1], first[4] + voxel[2] };
+      if (extent[0] <= at[0] && at[0] <= extent[1] && extent[2] <= at[1] && at[1] <= extent[3] && extent[4] <= at[2] && at[2] <= extent[5])
+      {
+        *static_cast<unsigned char*>(mask->GetScalarPointer(at[0], at[1], at[2])) = value;
+      }
+    }
+  };
+  write(*opening, 1);
+  for (const Opening& other : this->Openings)
+  {
+    if (&other != opening && other.Verdict == Filled)
+    {
+      write(other, 0);
+    }
   }
 }
 

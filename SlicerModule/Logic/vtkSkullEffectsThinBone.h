@@ -6,10 +6,15 @@
 // VTK includes
 #include <vtkSmartPointer.h>
 
+// STD includes
+#include <array>
+#include <vector>
+
 class vtkFloatArray;
 class vtkMRMLMarkupsFiducialNode;
 class vtkMRMLScalarVolumeNode;
 class vtkMRMLTableNode;
+class vtkOrientedImageData;
 
 /// \brief Walls thinner than a voxel, put back into the bone of a CT, with every opening listed.
 ///
@@ -50,6 +55,13 @@ public:
   vtkGetMacro(LargestOpeningMm, double);
   ///@}
 
+  ///@{
+  /// The box that is worked on, in the volume's RAS: from and to along R, A and S. Uninitialized bounds, the default, are
+  /// the whole scan; the blur is always measured on the whole.
+  vtkSetVector6Macro(RoiMm, double);
+  vtkGetVector6Macro(RoiMm, double);
+  ///@}
+
   enum
   {
     Filled = 0,
@@ -75,7 +87,19 @@ public:
   bool GetOpeningDecided(int index) const;
   double GetOpeningDiameterMm(int index) const;
   void GetOpeningCenter(int index, double center[3]) const VTK_SIZEHINT(center, 3);
+  /// Wall that its middle shows as a share of its rim's, the standard error of that, and what it would be if the opening
+  /// were empty; NaN where it cannot be measured.
+  void GetOpeningResidual(int index, double residual[3]) const VTK_SIZEHINT(residual, 3);
+  /// HU on both sides.
+  void GetOpeningMediaHu(int index, double media[2]) const VTK_SIZEHINT(media, 2);
   ///@}
+
+  /// Gives an opening the user's verdict without another run. What changes by it is WriteOpeningVoxels().
+  void SetOpeningVerdict(int index, int verdict);
+
+  /// Sets a mask to the voxels, in the geometry of the volume that was run on, that are bone where the opening is filled,
+  /// apart from those that another filled opening has. It is only as large as the opening.
+  void WriteOpeningVoxels(int index, vtkOrientedImageData* mask, vtkMRMLScalarVolumeNode* volume);
 
   ///@{
   /// Writes what was found: a row for each opening; a point in each, named by verdict and number, where the volume is
@@ -103,6 +127,7 @@ protected:
     double ResidualIfEmpty;
     double RimMm;
     double MediaHu[2];
+    std::vector<std::array<int, 3>> Voxels;
   };
   struct Decision
   {
@@ -115,6 +140,7 @@ protected:
   double FwhmThroughPlaneMm;
   double ThinnestMm;
   double LargestOpeningMm;
+  double RoiMm[6];
   std::vector<Decision> Decisions;
 
   double FoundFwhmInPlaneMm{ 0. };

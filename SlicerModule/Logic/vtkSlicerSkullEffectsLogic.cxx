@@ -2,6 +2,7 @@
 #include "SkullEffectsRun.h"
 #include "SkullEffectsVoxels.h"
 #include "vtkSkullEffectsOperation.h"
+#include "vtkSkullEffectsThinBone.h"
 
 // Segmentations includes
 #include <vtkMRMLSegmentEditorNode.h>
@@ -24,6 +25,7 @@
 #include <vtkCellArray.h>
 #include <vtkCommand.h>
 #include <vtkDataArray.h>
+#include <vtkDoubleArray.h>
 #include <vtkGeneralTransform.h>
 #include <vtkImageCast.h>
 #include <vtkMatrix4x4.h>
@@ -39,6 +41,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <optional>
 #include <stdexcept>
 
@@ -63,7 +66,8 @@ struct Structure
 const Structure STRUCTURES[] = {
   { "Skin", "SCT^85756007^Tissue~SCT^39937001^Skin", { 177. / 255., 122. / 255., 101. / 255. } },
   { "Bone", "SCT^85756007^Tissue~SCT^272673000^Bone", { 241. / 255., 214. / 255., 145. / 255. } },
-  { "Thin bone", "SCT^85756007^Tissue~SCT^272673000^Bone", { 241. / 255., 214. / 255., 145. / 255. } },
+  // Bone, but to be told from the bone beside it.
+  { "Thin bone", "SCT^85756007^Tissue~SCT^272673000^Bone", { 235. / 255., 104. / 255., 52. / 255. } },
   { "Skull", "SCT^123037004^Anatomical Structure~SCT^89546000^Skull", { 241. / 255., 213. / 255., 144. / 255. } },
 };
 
@@ -359,6 +363,20 @@ public:
     }
   }
 
+  /// What a kernel takes.
+  struct Inputs
+  {
+    vtkSmartPointer<vtkOrientedImageData> Image;
+    /// On the image's grid; null where there is no mask.
+    vtkSmartPointer<vtkOrientedImageData> Mask;
+    bool HasGeometry;
+    /// The geometry that the segmentation has, or is going to have.
+    vtkSmartPointer<vtkOrientedImageData> Reference;
+  };
+
+  /// Checks the nodes and brings them to one grid: the volume's own where the whole volume decides, else the segmentation's.
+  static Inputs Prepare(vtkMRMLScalarVolumeNode* volume, vtkMRMLSegmentationNode* segmentation, const std::string& maskSegmentID, bool wholeVolume);
+
   vtkSmartPointer<vtkOrientedImageData> Mask(vtkSkullEffectsOperation* operation, vtkMRMLScalarVolumeNode* volume, vtkMRMLSegmentationNode* segmentation);
 
   vtkSlicerSkullEffectsLogic* const Logic;
@@ -380,6 +398,53 @@ private:
 };
 
 //-----------------------------------------------------------------------------
+vtkSlicerSkullEffectsLogic::vtkInternal::Inputs vtkSlicerSkullEffectsLogic::vtkInternal::Prepare(vtkMRMLScalarVolumeNode* volume,
+                                                                                                 vtkMRMLSegmentationNode* segmentation,
+                                                                                                 const std::string& maskSegmentID,
+                                                                                                 bool wholeVolume)
+{
+  if (!volume)
+  {
+    throw Failure("no volume is selected: choose the source volume");
+  }
+  SkullEffectsVoxels::Check(volume->GetImageData());
+  CheckSegmentation(segmentation);
+  if (!maskSegmentID.empty())
+  {
+    CheckSegment(segmentation, maskSegmentID);
+  }
+  const Placed placed = Place(volume->GetImageData(), volume, segmentation);
+  Inputs inputs{ placed.Image, nullptr, HasReferenceGeometry(segmentation), placed.Image };
+  if (inputs.HasGeometry)
+  {
+    inputs.Reference = ReferenceGeometry(segmentation);
+  }
+  if (wholeVolume)
+  {
+    inputs.Image = vtkSmartPointer<vtkOrientedImageData>::New();
+    inputs.Image->vtkImageData::ShallowCopy(volume->GetImageData());
+    vtkNew<vtkMatrix4x4> toRAS;
+    volume->GetIJKToRASMatrix(toRAS);
+    inputs.Image->SetGeometryFromImageToWorldMatrix(toRAS);
+  }
+  else if (placed.Warp || !IsSameGrid(inputs.Image, inputs.Reference))
+  {
+    inputs.Image = vtkSmartPointer<vtkOrientedImageData>::New();
+    vtkOrientedImageDataResample::ResampleOrientedImageToReferenceOrientedImage(
+      placed.Image, inputs.Reference, inputs.Image, true, false, placed.Warp, volume->GetImageBackgroundScalarComponentAsDouble(0));
+  }
+  if (!maskSegmentID.empty())
+  {
+    if (wholeVolume && placed.Warp)
+    {
+      throw Failure("the volume and the segmentation are below different non-linear transforms: harden them, or put both below the same");
+    }
+    inputs.Mask = SegmentOn(wholeVolume ? placed.Image : inputs.Image, segmentation, maskSegmentID);
+  }
+  return inputs;
+}
+
+//-----------------------------------------------------------------------------
 vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::Mask(vtkSkullEffectsOperation* operation,
                                                                                    vtkMRMLScalarVolumeNode* volume,
                                                                                    vtkMRMLSegmentationNode* segmentation)
@@ -388,58 +453,21 @@ vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::M
   {
     throw Failure("there is no operation");
   }
-  if (!volume)
-  {
-    throw Failure("no volume is selected: choose the source volume");
-  }
-  SkullEffectsVoxels::Check(volume->GetImageData());
-  CheckSegmentation(segmentation);
-  const std::string maskSegmentID = operation->GetMaskSegmentID();
-  if (!maskSegmentID.empty())
-  {
-    CheckSegment(segmentation, maskSegmentID);
-  }
-  const Placed placed = Place(volume->GetImageData(), volume, segmentation);
-  const bool hasGeometry = HasReferenceGeometry(segmentation);
-  const auto reference = hasGeometry ? ReferenceGeometry(segmentation) : placed.Image;
-  vtkSmartPointer<vtkOrientedImageData> image = placed.Image;
-  if (operation->GetNeedsWholeVolume())
-  {
-    image = vtkSmartPointer<vtkOrientedImageData>::New();
-    image->vtkImageData::ShallowCopy(volume->GetImageData());
-    vtkNew<vtkMatrix4x4> toRAS;
-    volume->GetIJKToRASMatrix(toRAS);
-    image->SetGeometryFromImageToWorldMatrix(toRAS);
-  }
-  else if (placed.Warp || !IsSameGrid(image, reference))
-  {
-    image = vtkSmartPointer<vtkOrientedImageData>::New();
-    vtkOrientedImageDataResample::ResampleOrientedImageToReferenceOrientedImage(
-      placed.Image, reference, image, true, false, placed.Warp, volume->GetImageBackgroundScalarComponentAsDouble(0));
-  }
-  vtkSmartPointer<vtkOrientedImageData> within;
-  if (!maskSegmentID.empty())
-  {
-    if (operation->GetNeedsWholeVolume() && placed.Warp)
-    {
-      throw Failure("the volume and the segmentation are below different non-linear transforms: harden them, or put both below the same");
-    }
-    within = SegmentOn(operation->GetNeedsWholeVolume() ? placed.Image : image, segmentation, maskSegmentID);
-  }
-  const auto result = NewMask(image);
+  const Inputs inputs = Prepare(volume, segmentation, operation->GetMaskSegmentID(), operation->GetNeedsWholeVolume());
+  const auto result = NewMask(inputs.Image);
 
   const Witness witness(volume, segmentation);
   this->Compute([&](const Engine& engine, const Job& job) {
-    const auto view = SkullEffectsVoxels::View(image);
-    const auto mask = within ? SkullEffectsVoxels::Mask(within) : rust::Slice<const uint8_t>();
+    const auto view = SkullEffectsVoxels::View(inputs.Image);
+    const auto mask = inputs.Mask ? SkullEffectsVoxels::Mask(inputs.Mask) : rust::Slice<const uint8_t>();
     operation->Run({ engine, view, mask, SkullEffectsVoxels::WritableMask(result), job });
   });
   witness.Check();
-  if (!hasGeometry)
+  if (!inputs.HasGeometry)
   {
     segmentation->SetReferenceImageGeometryParameterFromVolumeNode(volume);
   }
-  return MaskOn(reference, operation->GetNeedsWholeVolume() ? Place(result, volume, segmentation) : Placed{ result, nullptr });
+  return MaskOn(inputs.Reference, operation->GetNeedsWholeVolume() ? Place(result, volume, segmentation) : Placed{ result, nullptr });
 }
 
 //-----------------------------------------------------------------------------
@@ -540,6 +568,59 @@ bool vtkSlicerSkullEffectsLogic::ComputeMask(vtkSkullEffectsOperation* operation
 }
 
 //-----------------------------------------------------------------------------
+bool vtkSlicerSkullEffectsLogic::ComputeOpeningMask(vtkSkullEffectsThinBone* operation,
+                                                    int index,
+                                                    vtkMRMLScalarVolumeNode* volume,
+                                                    vtkMRMLSegmentationNode* segmentation,
+                                                    vtkOrientedImageData* mask)
+{
+  return this->Internal->Succeeds([&] {
+    CheckSegmentation(segmentation);
+    if (!operation || index < 0 || index >= operation->GetNumberOfOpenings())
+    {
+      throw Failure("there is no such opening: apply first");
+    }
+    if (!volume || !volume->GetImageData() || !mask)
+    {
+      throw Failure("no volume is selected: choose the source volume");
+    }
+    vtkNew<vtkOrientedImageData> opening;
+    operation->WriteOpeningVoxels(index, opening, volume);
+    if (opening->IsEmpty())
+    {
+      mask->Initialize();
+      return;
+    }
+    const Placed placed = Place(opening, volume, segmentation);
+    const auto reference = ReferenceGeometry(segmentation);
+    const bool matches = !placed.Warp && vtkOrientedImageDataResample::DoGeometriesMatch(placed.Image, reference);
+    mask->ShallowCopy(matches ? placed.Image : MaskOn(reference, placed));
+  });
+}
+
+//-----------------------------------------------------------------------------
+bool vtkSlicerSkullEffectsLogic::ComputeHistogram(vtkMRMLScalarVolumeNode* volume,
+                                                  vtkMRMLSegmentationNode* segmentation,
+                                                  const std::string& maskSegmentID,
+                                                  bool invertMask,
+                                                  vtkDoubleArray* counts,
+                                                  double range[2])
+{
+  return this->Internal->Succeeds([&] {
+    const auto inputs = vtkInternal::Prepare(volume, segmentation, maskSegmentID, false);
+    const auto bins = static_cast<size_t>(counts->GetNumberOfValues());
+    std::optional<skull::ffi::Histogram> found;
+    this->Internal->Compute([&](const Engine& engine, const Job& job) {
+      const auto mask = inputs.Mask ? SkullEffectsVoxels::Mask(inputs.Mask) : rust::Slice<const uint8_t>();
+      found.emplace(engine.histogram(SkullEffectsVoxels::View(inputs.Image), mask, invertMask, bins, job));
+    });
+    std::copy(found->counts.begin(), found->counts.end(), counts->GetPointer(0));
+    range[0] = found->lower;
+    range[1] = found->lower + found->width * static_cast<double>(bins);
+  });
+}
+
+//-----------------------------------------------------------------------------
 bool vtkSlicerSkullEffectsLogic::MakeSurface(vtkMRMLSegmentationNode* segmentation, const std::string& segmentID, vtkMRMLModelNode* model, int smoothing)
 {
   return this->Internal->Succeeds([&] {
@@ -614,6 +695,13 @@ std::string vtkSlicerSkullEffectsLogic::AddSegment(vtkMRMLSegmentationNode* segm
     }
   }
   return segments->AddEmptySegment(newID, name);
+}
+
+//-----------------------------------------------------------------------------
+void vtkSlicerSkullEffectsLogic::GetSegmentColor(const std::string& name, double color[3])
+{
+  const auto* known = std::find_if(std::begin(STRUCTURES), std::end(STRUCTURES), [&](const Structure& structure) { return name == structure.Name; });
+  std::copy_n(known != std::end(STRUCTURES) ? known->Color : STRUCTURES[1].Color, 3, color);
 }
 
 //-----------------------------------------------------------------------------

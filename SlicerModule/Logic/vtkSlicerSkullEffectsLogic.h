@@ -10,11 +10,13 @@
 #include <memory>
 #include <string>
 
+class vtkDoubleArray;
 class vtkMRMLModelNode;
 class vtkMRMLScalarVolumeNode;
 class vtkMRMLSegmentationNode;
 class vtkOrientedImageData;
 class vtkSkullEffectsOperation;
+class vtkSkullEffectsThinBone;
 class vtkSlicerSegmentEditorLogic;
 
 /// \brief Runs the kernels on volume and segmentation nodes.
@@ -55,6 +57,24 @@ public:
                    vtkMRMLSegmentationNode* segmentation,
                    vtkOrientedImageData* mask);
 
+  /// Computes what an opening's verdict decides about, in the segmentation's geometry, as SetOpeningVerdict() of the
+  /// operation has it added or removed.
+  bool ComputeOpeningMask(vtkSkullEffectsThinBone* operation,
+                          int index,
+                          vtkMRMLScalarVolumeNode* volume,
+                          vtkMRMLSegmentationNode* segmentation,
+                          vtkOrientedImageData* mask);
+
+  /// Counts the volume's intensities in the segmentation's geometry, inside a segment or, inverted, outside of it.
+  /// \param counts The number of voxels in each bin; its number of values is the number of bins.
+  /// \param range Lower edge of the first and upper edge of the last bin, in image units.
+  bool ComputeHistogram(vtkMRMLScalarVolumeNode* volume,
+                        vtkMRMLSegmentationNode* segmentation,
+                        const std::string& maskSegmentID,
+                        bool invertMask,
+                        vtkDoubleArray* counts,
+                        double range[2]);
+
   /// Makes a closed, smooth surface of a segment, ready to print, and puts it below the segmentation's transform.
   /// \param smoothing Passes of smoothing; 0 keeps the voxels' faces, a negative number takes the default.
   bool MakeSurface(vtkMRMLSegmentationNode* segmentation, const std::string& segmentID, vtkMRMLModelNode* model, int smoothing = -1);
@@ -71,6 +91,9 @@ public:
   /// Adds an empty segment, with terminology and colour if the name is that of a known structure (Skin, Bone, Skull).
   /// \return Its ID.
   static std::string AddSegment(vtkMRMLSegmentationNode* segmentation, const std::string& name);
+
+  /// Colour of a new segment of this name; that of bone where the name is not that of a known structure.
+  static void GetSegmentColor(const std::string& name, double color[3]) VTK_SIZEHINT(color, 3);
 
   /// Why the last operation did not succeed; empty where it did.
   vtkGetMacro(ErrorMessage, std::string);

@@ -104,12 +104,21 @@ class ThresholdResult:
 @dataclasses.dataclass(frozen=True)
 class Opening:
     """An opening of the bone: `verdict` is "filled", "open" or "undecided" (which stays open), `decided` whether it is the
-    user's, `center` in the volume's RAS."""
+    user's, `center` in the volume's RAS.
+
+    `residual` is the wall that its middle shows, as a share of that around it (NaN where that cannot be measured),
+    `residual_se` the standard error and `residual_if_empty` what it would be if the opening were empty; `media_hu` are the HU on
+    both sides.
+    """
 
     verdict: str
     decided: bool
     diameter_mm: float
     center: tuple
+    residual: float
+    residual_se: float
+    residual_if_empty: float
+    media_hu: tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -319,6 +328,7 @@ def thin_bone(
     fwhm_mm=None,
     thinnest_mm=0.15,
     largest_opening_mm=15.0,
+    roi_mm=None,
     decisions=(),
     table=None,
     points=None,
@@ -336,6 +346,8 @@ def thin_bone(
         the skin).
     :param thinnest_mm: the thinnest wall that is looked for, in mm (default 0.15).
     :param largest_opening_mm: openings up to the area of a circle of this diameter, in mm, are listed (default 15).
+    :param roi_mm: the box that is worked on, in the volume's RAS: pairs of from and to, in mm, along R, A and S (default: the whole
+        scan). The blur is measured on the whole all the same.
     :param decisions: pairs of a place in the volume's RAS, in mm, and a verdict ("filled", "open" or "undecided") to use for the
         opening nearest to it (default: none).
     :param table: a table node to list the openings in (default: none).
@@ -354,6 +366,8 @@ def thin_bone(
         operation.SetFwhmThroughPlaneMm(_number("fwhm_mm", through_plane, 0.01, 20))
     operation.SetThinnestMm(_number("thinnest_mm", thinnest_mm, 0))
     operation.SetLargestOpeningMm(_number("largest_opening_mm", largest_opening_mm, 0))
+    if roi_mm is not None:
+        operation.SetRoiMm(*(_number("roi_mm", end) for pair in roi_mm for end in sorted(pair)))
     for center, verdict in decisions:
         operation.AddDecision(*map(float, center), _choice("verdict", verdict, _VERDICTS))
     segment_id = _apply(operation, volume, segmentation, segment, editor, progress)
@@ -456,10 +470,12 @@ _VERDICTS = ("filled", "open", "undecided")
 
 
 def _opening(operation, index):
-    center = [0.0, 0.0, 0.0]
+    center, residual, media_hu = [0.0] * 3, [0.0] * 3, [0.0] * 2
     operation.GetOpeningCenter(index, center)
-    verdict = _VERDICTS[operation.GetOpeningVerdict(index)]
-    return Opening(verdict, operation.GetOpeningDecided(index), operation.GetOpeningDiameterMm(index), tuple(center))
+    operation.GetOpeningResidual(index, residual)
+    operation.GetOpeningMediaHu(index, media_hu)
+    verdict, decided = _VERDICTS[operation.GetOpeningVerdict(index)], operation.GetOpeningDecided(index)
+    return Opening(verdict, decided, operation.GetOpeningDiameterMm(index), tuple(center), *residual, tuple(media_hu))
 
 
 def _apply(operation, volume, segmentation, segment, editor, progress):

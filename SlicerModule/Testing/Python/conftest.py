@@ -1,8 +1,5 @@
 """What the tests of the logic share: a scene, drawn scans, and the command line to compare with."""
 
-import os
-import subprocess
-
 import nibabel
 import numpy as np
 import pytest
@@ -18,19 +15,6 @@ def scene():
     logic = slicer.vtkSlicerSegmentationsModuleLogic()
     logic.SetMRMLScene(scene)
     yield scene
-
-
-@pytest.fixture(scope="session")
-def skull():
-    """Runs the command line; a failure of the program fails the test."""
-    program = os.environ["SKULL_BIN"]
-
-    def run(*arguments):
-        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
 
 
 @pytest.fixture(scope="session", params=["head-mr", "head-ct", "orbit-ct"])

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import SkullEffects
+import slicer_core as slicer
 from conftest import add_cube, add_segmentation, add_volume, of_volume, read
 from vtk.util.numpy_support import vtk_to_numpy
 
@@ -48,6 +49,8 @@ def test_same_as_command_line(scene, scanned, orbit):
     for i, (opening, expected) in enumerate(zip(found.openings, listed)):
         assert opening.verdict == expected["verdict"].lower()
         np.testing.assert_allclose(opening.center, expected["center_ras_mm"], atol=1e-3)
+        np.testing.assert_allclose(opening.residual, np.nan if expected["residual"] is None else expected["residual"], atol=1e-6)
+        np.testing.assert_allclose(opening.residual_if_empty, expected["residual_if_empty"], atol=1e-6)
         assert points.GetNthControlPointLabel(i) == f"{opening.verdict} {i + 1}"
         assert table.GetTable().GetColumnByName("Verdict").GetValue(i) == opening.verdict
 
@@ -61,6 +64,47 @@ def test_a_decision_is_applied_and_told(scanned):
     nearest = min(after.openings, key=lambda o: np.linalg.norm(np.subtract(o.center, decision[0])))
     assert nearest.verdict == "filled" and nearest.decided
     assert after.volume_ml > before.volume_ml
+
+
+def test_a_verdict_is_applied_where_it_is_and_nowhere_else(scene, scanned):
+    """What the effect does when a verdict is turned gives the voxels that another run with that decision gives."""
+    volume, segmentation = scanned
+    operation = SkullEffects.vtkSkullEffectsThinBone()
+    operation.SetBoneSegmentID("Bone")
+    logic = SkullEffects.logic()
+    before = logic.ApplyToNewSegment(operation, volume, segmentation, "Before")
+    index = next(i for i in range(operation.GetNumberOfOpenings()) if operation.GetOpeningVerdict(i) != operation.Filled)
+    opening = slicer.vtkOrientedImageData()
+    assert logic.ComputeOpeningMask(operation, index, volume, segmentation, opening), logic.GetErrorMessage()
+    assert opening.GetNumberOfPoints() < 0.05 * volume.GetImageData().GetNumberOfPoints()
+    segments = slicer.vtkSlicerSegmentationsModuleLogic
+    assert segments.SetBinaryLabelmapToSegment(opening, segmentation, before, segments.MODE_MERGE_MAX)
+
+    center = [0.0] * 3
+    operation.GetOpeningCenter(index, center)
+    after = SkullEffects.thin_bone(volume, segmentation, "After", decisions=[(center, "filled")])
+    np.testing.assert_array_equal(of_volume(segmentation, before, volume), of_volume(segmentation, after.segment_id, volume))
+    operation.SetOpeningVerdict(index, operation.Filled)
+    assert operation.GetOpeningVerdict(index) == operation.Filled and operation.GetOpeningDecided(index)
+
+    assert not logic.ComputeOpeningMask(operation, 10**6, volume, segmentation, opening)
+    assert "there is no such opening" in logic.GetErrorMessage()
+
+
+def test_a_region_holds_all_that_is_added(scanned, orbit, skull, tmp_path):
+    paths, _ = orbit
+    volume, segmentation = scanned
+    whole = SkullEffects.thin_bone(volume, segmentation)
+    center = whole.openings[0].center
+    roi = [(c - 8, c + 8) for c in center]
+    found = SkullEffects.thin_bone(volume, segmentation, "Part", roi_mm=[pair[::-1] for pair in roi])
+    box = [end for pair in roi for end in pair]
+    skull("thin-bone", paths["image"], "--bone", paths["bone"], "-o", tmp_path / "out.nii.gz", "--added", tmp_path / "added.nii.gz",
+          "--roi", *box, "-q")
+    np.testing.assert_array_equal(of_volume(segmentation, found.segment_id, volume), read(tmp_path / "added.nii.gz")[0] != 0)
+    assert 0 < found.volume_ml < whole.volume_ml
+    with pytest.raises(SkullEffects.Error, match="region of interest is empty"):
+        SkullEffects.thin_bone(volume, segmentation, roi_mm=[(800, 900)] * 3)
 
 
 def test_terminology_is_bone(scanned):
