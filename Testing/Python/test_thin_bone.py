@@ -1,6 +1,8 @@
-"""A skull to print, as mesh programs see it."""
+"""Thin bone: a skull to print, as mesh programs see it, and a real defect."""
 import json
+import os
 
+import nibabel as nib
 import numpy as np
 import pymeshfix
 import pytest
@@ -34,3 +36,13 @@ def test_the_report_tells_what_the_print_takes(print_of_orbit):
     mesh = trimesh.load_mesh(print_of_orbit / "print.ply")
     assert result["surface"]["volume_ml"] == pytest.approx(mesh.volume / 1000, rel=1e-4)
     assert result["drawn_mm3"] > 0 and result["added_mm3"] > 0
+
+
+def test_a_true_defect_of_the_skull_stays_open(skull, tmp_path):
+    scan = os.path.join(os.environ.get("SKULL_SCANS", ""), "ct_cranium_invesalius.nii.gz")
+    if not os.path.exists(scan):
+        pytest.skip("SKULL_SCANS names no folder with ct_cranium_invesalius.nii.gz")
+    skull("thin-bone", scan, "-o", tmp_path / "bone.nii")
+    # a window in the right frontal bone, 17 mm wide and twice as high: from in front nothing is before the brain
+    bone = np.asarray(nib.load(tmp_path / "bone.nii").dataobj)[94:101, 180:, 60:78]
+    assert bone.any(1).mean() < 0.02

@@ -110,7 +110,7 @@ fn marker(opening: &Opening) -> Marker {
 }
 
 /// Looked at around a place to tell whether it is on new bone, mm.
-const AROUND_MM: f64 = 1.2;
+const AROUND_MM: f64 = 2.0;
 
 /// Whether most of the `full` bone around a place is not in the `base`: a wall that was put back, not the skin of thick
 /// bone.

@@ -6,6 +6,7 @@ mod gallery;
 mod python;
 mod scans;
 mod slicer;
+mod sweep;
 mod tally;
 mod test;
 mod workspace;
@@ -33,6 +34,8 @@ enum Chore {
     Bench(bench::Arguments),
     /// Puts the solid heads of all scans in a folder on one sheet.
     Gallery(gallery::Arguments),
+    /// Plots which walls thinner than a voxel are found, beside public methods.
+    Sweep(sweep::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -49,5 +52,6 @@ fn run(chore: Chore) -> Result<ExitCode> {
         Chore::Demo(arguments) => demo::run(&workspace, &arguments),
         Chore::Bench(arguments) => bench::run(&workspace, &arguments),
         Chore::Gallery(arguments) => gallery::run(&workspace, &arguments),
+        Chore::Sweep(arguments) => sweep::run(&workspace, &arguments),
     }
 }
