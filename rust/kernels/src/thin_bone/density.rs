@@ -15,7 +15,7 @@ const THIN_SHARE: f64 = 0.85;
 const LEAST_SHARE: f64 = 0.75;
 /// Walls that are looked at, at most, and at least.
 const MOST_WALLS: usize = 2000;
-const LEAST_WALLS: usize = 60;
+const LEAST_WALLS: usize = 30;
 /// Walls of this thickness are looked at, by their mass and the density of thick bone; thicknesses are tried in
 /// steps.
 const WALLS_MM: std::ops::Range<f32> = 0.6..1.1;

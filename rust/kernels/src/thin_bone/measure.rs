@@ -25,11 +25,13 @@ const FURTHER: usize = 2;
 /// What is tried: the thickness of mucosa that lines the wall on its darker side, and of the wall itself.
 const LAYERS_MM: [(f64, f64); 7] =
     [(0.0, 0.3), (0.0, 0.8), (0.0, 1.4), (0.25, 0.3), (0.5, 0.3), (0.8, 0.3), (1.2, 0.3)];
-/// The first of them have no lining; linings are looked for where one medium is darker than this, HU.
-const BARE_LAYERS: usize = 3;
+/// Folds of soft tissue this thick are tried without a wall where both media are darker than any tissue, HU.
+const FOLDS_MM: [f64; 5] = [0.5, 0.8, 1.2, 1.7, 2.3];
+const TISSUE_HU: f64 = -250.0;
+/// Linings are looked for where one medium is darker than this, HU.
 pub(super) const AIR_HU: f64 = -400.0;
 /// A plate of a given thickness has at least this share of the mass of bone: less is soft tissue in a layer.
-const LEAST_DENSITY: f64 = 0.5;
+const LEAST_DENSITY: f64 = 0.7;
 /// HU of a lining: mean and standard deviation between places.
 pub(super) const LINING_HU: (f64, f64) = (40.0, 30.0);
 /// Media next to walls lie in between, HU.
@@ -83,6 +85,8 @@ struct Model {
     plate_mm: f64,
     /// Whether a wall is looked for here, or only a surface without one.
     holds_wall: bool,
+    /// Whether there is no place before or behind it.
+    is_last: bool,
     /// Orthonormal basis; the plate's part is the last, the second is 0 without a lining.
     basis: [Column; 4],
     /// What the lining's known HU contributes to each product.
@@ -130,7 +134,8 @@ pub(super) fn one<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scal
 pub(super) struct Bank {
     profile: Profile,
     models: Vec<Model>,
-    per_layers: usize,
+    /// How many models are tried where no medium, one and both are air.
+    count: [usize; 3],
     step_mm: f64,
     /// Square of the lining's known HU as a sample.
     known_square: f32,
@@ -144,36 +149,41 @@ impl Bank {
     pub(super) fn new(direction: u16, scale: &Scale) -> Self {
         let profile = Profile::new(direction, scale);
         let step_mm = STEP_SIGMAS * profile.spread.sigma;
-        let mut bank = Self { profile, models: Vec::new(), per_layers: 0, step_mm, known_square: 0.0 };
+        let mut bank = Self { profile, models: Vec::new(), count: [0; 3], step_mm, known_square: 0.0 };
         bank.prepare(scale);
         bank
     }
 
     fn prepare(&mut self, scale: &Scale) {
         let half = ((self.profile.support_mm + BEYOND_MM) / self.step_mm).ceil() as i32 + FURTHER as i32;
-        self.per_layers = (2 * half + 1) as usize;
         let edge = EdgeTable::new(&self.profile.spread);
         // the lining's HU counts as much as its spread against the noise's
         let trust = scale.noise_hu * scale.noise_voxels.sqrt() / LINING_HU.1;
         self.known_square = (trust * LINING_HU.0).powi(2) as f32;
+        let place = |step: i32| f64::from(step) * self.step_mm;
+        let mut models = Vec::new();
         for (lining_mm, plate_mm) in LAYERS_MM {
             for step in -half..=half {
-                let shift_mm = f64::from(step) * self.step_mm;
                 let holds_wall = step.unsigned_abs() as usize + FURTHER <= half as usize;
-                self.models.push(self.model(&edge, shift_mm, [lining_mm, plate_mm], holds_wall, trust));
+                let model = self.model(&edge, place(step), [lining_mm, plate_mm], trust);
+                models.push(Model { holds_wall, is_last: step.abs() == half, ..model });
+            }
+            self.count[usize::from(lining_mm > 0.0)] = models.len();
+        }
+        for fold_mm in FOLDS_MM {
+            // a fold is a lining without a wall, seen from its middle
+            let behind = (0.5 * fold_mm / self.step_mm).ceil() as i32;
+            for step in -half - behind..=half - behind {
+                let model = self.model(&edge, place(step), [fold_mm, LAYERS_MM[0].1], trust);
+                models.push(Model { is_last: (step + behind).abs() == half, ..model });
             }
         }
+        self.count[2] = models.len();
+        self.models = models;
     }
 
     /// The basis of [1, step to the lining, step to the far medium, plate] by Gram and Schmidt.
-    fn model(
-        &self,
-        edge: &EdgeTable,
-        shift_mm: f64,
-        [lining_mm, plate_mm]: [f64; 2],
-        holds_wall: bool,
-        trust: f64,
-    ) -> Model {
+    fn model(&self, edge: &EdgeTable, shift_mm: f64, [lining_mm, plate_mm]: [f64; 2], trust: f64) -> Model {
         let has_lining = lining_mm > 0.0;
         // the last row is the lining's known HU
         let mut columns = [[0.0; MOST_BINS + 1]; 4];
@@ -209,7 +219,7 @@ impl Bank {
             b.iter_mut().zip(c).for_each(|(b, &c)| *b = c as f32);
         }
         let known = [0, 1, 2, 3].map(|k| (columns[k][MOST_BINS] * trust * LINING_HU.0) as f32);
-        Model { shift_mm, has_lining, plate_mm, holds_wall, basis, known, of_columns }
+        Model { shift_mm, has_lining, plate_mm, holds_wall: false, is_last: false, basis, known, of_columns }
     }
 
     /// Hands on the walls measured through candidates of this direction, in no certain order.
@@ -221,10 +231,10 @@ impl Bank {
         mut found: impl FnMut(Candidate, Wall),
     ) {
         let mut products = vec![[[0.0_f32; LANES]; 2]; self.models.len()];
-        // linings are looked for next to air only, so candidates with and without air wait apart
-        let mut waiting = [Batch::default(), Batch::default()];
-        let mut flush = |batch: &mut Batch, linings: bool| {
-            let models = if linings { self.models.len() } else { self.per_layers * BARE_LAYERS };
+        // linings are looked for next to air and folds between air, so candidates wait apart by how much air they have
+        let mut waiting = [Batch::default(), Batch::default(), Batch::default()];
+        let mut flush = |batch: &mut Batch, air: usize| {
+            let models = self.count[air];
             self.project(&batch.profile, &mut products[..models]);
             for (lane, &(candidate, square, media)) in batch.of[..batch.filled].iter().enumerate() {
                 let values = std::array::from_fn(|b| batch.profile[b][lane]);
@@ -236,8 +246,12 @@ impl Bank {
         for &candidate in candidates {
             let (values, square) = self.profile.values(ct, candidate.voxel);
             let media = self.profile.ends(&values);
-            let has_air = media[0].min(media[1]) < AIR_HU;
-            let batch = &mut waiting[usize::from(has_air)];
+            let air = match (media[0].min(media[1]) < AIR_HU, media[0].max(media[1]) < TISSUE_HU) {
+                (false, _) => 0,
+                (true, false) => 1,
+                (true, true) => 2,
+            };
+            let batch = &mut waiting[air];
             let lane = batch.filled;
             for (p, v) in batch.profile.iter_mut().zip(values) {
                 p[lane] = v;
@@ -245,12 +259,10 @@ impl Bank {
             batch.of[lane] = (candidate, square, media);
             batch.filled += 1;
             if batch.filled == LANES {
-                flush(batch, has_air);
+                flush(batch, air);
             }
         }
-        let [without, with] = &mut waiting;
-        flush(without, false);
-        flush(with, true);
+        waiting.iter_mut().enumerate().for_each(|(air, batch)| flush(batch, air));
     }
 
     /// For each model and lane the squared length of the profile's part that all but the plate explain, and its
@@ -316,8 +328,7 @@ impl Bank {
             }
         }
         let bottom = |m: usize, of: &dyn Fn(usize) -> f64| {
-            let k = m % self.per_layers;
-            if k == 0 || k + 1 == self.per_layers {
+            if self.models[m].is_last {
                 return (of(m), 0.0);
             }
             let (left, here, right) = (of(m - 1), of(m), of(m + 1));
