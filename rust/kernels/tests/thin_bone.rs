@@ -153,6 +153,66 @@ fn a_wall_that_no_threshold_sees_is_put_back_and_its_hole_stays_open() {
     assert!(report.openings.iter().any(|o| o.decided && o.verdict == Verdict::Filled));
 }
 
+/// A wall with square holes of known sides, through which fat reaches into the air behind it.
+fn sieve(thickness: f64, holes: &[([f64; 2], f64)]) -> (Array3<i16>, Array3<u8>, Grid) {
+    let at = 11.1;
+    let (ct, grid) = draw([50, 60, 44], |[x, y, z]| {
+        let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+        let before = 1.0 - cdf((x - at + thickness / 2.0) / SIGMA[0]);
+        let bone = box_seen(x, at - thickness / 2.0, at + thickness / 2.0, SIGMA[0]);
+        let behind = 1.0 - before - bone;
+        let plate = FAT * before + BONE * bone + AIR * behind;
+        let through = FAT + (AIR - FAT) * cdf((x - at - 3.0) / SIGMA[0]);
+        let open: f64 = holes
+            .iter()
+            .map(|([cy, cz], side)| {
+                box_seen(y, cy - side / 2.0, cy + side / 2.0, SIGMA[1])
+                    * box_seen(z, cz - side / 2.0, cz + side / 2.0, SIGMA[2])
+            })
+            .sum();
+        inside * (open * through + (1.0 - open) * plate) + (1.0 - inside) * BONE
+    });
+    let base = ct.mapv(|v| u8::from(v >= 300));
+    (ct, base, grid)
+}
+
+#[test]
+fn the_area_of_a_hole_is_the_mass_it_lacks() {
+    let holes = [([8.3, 8.5], 1.7), ([18.4, 8.7], 2.3), ([13.2, 17.9], 3.2)];
+    let (ct, base, grid) = sieve(0.35, &holes);
+    let (added, _, report) = run(&ct, &base, &grid, &known_blur());
+    for ([y, z], side) in holes {
+        let off = |o: &&thin_bone::Opening| {
+            let [dx, dy, dz] = [o.center_ras_mm[0] - 11.1, o.center_ras_mm[1] - y, o.center_ras_mm[2] - z];
+            (dx * dx + dy * dy + dz * dz).sqrt()
+        };
+        let opening = report.openings.iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap();
+        println!(
+            "{:.2} mm2 of {:.2}, {:.2} mm off, {:?}, shows {:?}",
+            opening.area_mm2,
+            side * side,
+            off(&opening),
+            opening.verdict,
+            opening.residual
+        );
+        assert!(off(&opening) < 0.3, "{opening:?}");
+        assert!((opening.area_mm2 / (side * side)).sqrt().ln().abs() < 0.2, "{} of {}", opening.area_mm2, side * side);
+        assert_ne!(opening.verdict, Verdict::Filled);
+
+        // seen along the hole, as much is open
+        let wide = 0.5 * side + 1.0;
+        let near = |i: usize, spacing: f64, middle: f64| (i as f64 * spacing - middle).abs() < wide;
+        let open = (0..44)
+            .flat_map(|k| (0..60).map(move |j| (k, j)))
+            .filter(|&(k, j)| near(j, SPACING[1], y) && near(k, SPACING[2], z))
+            .filter(|&(k, j)| (18..32).all(|i| added[[k, j, i]] == 0 && base[[k, j, i]] == 0))
+            .count();
+        let open_mm2 = open as f64 * SPACING[1] * SPACING[2];
+        println!("{open_mm2:.2} mm2 open");
+        assert!((open_mm2 / (side * side)).sqrt().ln().abs() < 0.25, "{open_mm2} of {}", side * side);
+    }
+}
+
 #[test]
 fn where_there_is_no_wall_nothing_is_added() {
     let (ct, base, grid) = wall(0.0, 0.0);

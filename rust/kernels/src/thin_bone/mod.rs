@@ -9,6 +9,7 @@
 //! Image Anal. 14 (2010), doi 10.1016/j.media.2010.01.003, fits a blur of its own to each profile; here the blur
 //! is known beforehand and the mass is a linear least squares estimate.
 
+mod aperture;
 mod candidates;
 mod density;
 mod directions;
@@ -24,9 +25,11 @@ mod sheets;
 mod verdict;
 
 use crate::{Error, Grid, Job, Result, Voxel};
+use aperture::Aperture;
 use candidates::Candidate;
 use measure::{Bank, Scale};
 use ndarray::{Array3, ArrayRef3};
+use openings::Throat;
 use psf::{Calibration, Outside, Psf, Source};
 use rayon::prelude::*;
 use sheets::{Index, Linked, Node};
@@ -462,12 +465,16 @@ fn decide<T: Voxel>(
         *a |= u8::from(b != 0);
     }
     let largest_mm2 = std::f64::consts::PI * 0.25 * params.largest_opening_mm.powi(2);
-    let throats = openings::throats(added, grid, largest_mm2, &job.stage("openings", 0.0, 0.9))?;
-    job.stage("verdicts", 0.9, 1.0).check()?;
+    let mut throats = openings::throats(added, grid, largest_mm2, &job.stage("openings", 0.0, 0.8))?;
+    let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
+    let verdicts = job.stage("verdicts", 0.8, 1.0);
+    // a second look sees each hole of one opening alone, amid the wall that the first found between them
+    for _ in 0..2 {
+        throats = refit(ct, base, grid, (nodes, &index, linked), scale, throats, added, &verdicts)?;
+    }
     for (a, &b) in added.iter_mut().zip(base) {
         *a &= u8::from(b == 0);
     }
-    let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
     let mut found: Vec<Opening> = throats
         .par_iter()
         .enumerate()
@@ -492,6 +499,39 @@ fn decide<T: Voxel>(
         }
     }
     Ok(found)
+}
+
+/// Looks closely at throats in thin walls: corrects the `full` bone there and returns the throats as they are then.
+#[allow(clippy::too_many_arguments, reason = "a step of decide, with all that it has")]
+fn refit<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    base: &ArrayRef3<u8>,
+    grid: &Grid,
+    walls: (&[Node], &Index, &Linked),
+    scale: &Scale,
+    throats: Vec<Throat>,
+    full: &mut ArrayRef3<u8>,
+    job: &Job,
+) -> Result<Vec<Throat>> {
+    let fit = |t: &Throat| {
+        job.check()?;
+        let is_wall = t.share.is_some_and(|s| s.is_wall);
+        Ok(if is_wall { None } else { aperture::fit(ct, full, grid, walls, scale, t) })
+    };
+    let apertures: Vec<Option<Aperture>> = throats.par_iter().map(fit).collect::<Result<_>>()?;
+    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.wall) {
+        full[[z, y, x]] = 1;
+    }
+    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.free) {
+        full[[z, y, x]] = base[[z, y, x]];
+    }
+    let mut found: Vec<Throat> = throats
+        .into_iter()
+        .zip(apertures)
+        .flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes))
+        .collect();
+    found.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
+    Ok(openings::without_repeats(found))
 }
 
 /// The thinnest wall whose mass stands out from the noise at one place: next to air and between soft tissues.

@@ -25,7 +25,31 @@ pub(super) struct Throat {
     pub(super) area_mm2: f64,
     /// Voxels that close it.
     pub(super) voxels: Vec<[usize; 3]>,
+    /// What its fit says about the wall in it, if it was fitted.
+    pub(super) share: Option<Share>,
 }
+
+/// How much of the wall around shows in the middle of an opening.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    pub(super) mean: f64,
+    /// Standard error.
+    pub(super) error: f64,
+    /// What an empty hole of its area would show.
+    pub(super) if_empty: f64,
+    /// Whether no place of it lacks more than a wall may.
+    pub(super) is_wall: bool,
+}
+
+impl Share {
+    /// Whether a hole so large can be told from a wall, and shows no more than an empty one.
+    pub(super) fn is_empty(&self) -> bool {
+        self.mean - 1.64 * self.error <= self.if_empty && self.if_empty < TELLING
+    }
+}
+
+/// Where an empty hole would show less than this share of its rim, it can be told from a wall.
+pub(super) const TELLING: f64 = 0.4;
 
 /// Distances are kept in steps of this many mm, up to where space counts as wide open.
 const STEP_MM: f64 = 0.05;
@@ -229,8 +253,13 @@ fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<
         .flatten_iter()
         .collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
+    without_repeats(whole)
+}
+
+/// Leaves out throats whose middle lies in a larger one before them.
+pub(super) fn without_repeats(throats: Vec<Throat>) -> Vec<Throat> {
     let mut kept: Vec<Throat> = Vec::new();
-    for t in whole {
+    for t in throats {
         let same = kept.iter().any(|k| {
             let p = [0, 1, 2].map(|a| k.middle_mm[a] - t.middle_mm[a]);
             dot(p, p) < k.area_mm2 / std::f64::consts::PI
@@ -476,7 +505,7 @@ fn throat(part: &[&Face], size: [usize; 3], spacing: Vec3, largest_mm2: f64) -> 
     if area_mm2 > largest_mm2 || area_mm2 < LEAST_FACES * spacing.iter().product::<f64>().powf(2.0 / 3.0) {
         return None;
     }
-    Some(Throat { middle_mm: middle.map(|m| m / total), axis: unit(sum)?, area_mm2, voxels })
+    Some(Throat { middle_mm: middle.map(|m| m / total), axis: unit(sum)?, area_mm2, voxels, share: None })
 }
 
 /// Steps from a throat's middle to the end of what is looked at.

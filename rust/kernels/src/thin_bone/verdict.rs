@@ -6,7 +6,7 @@
 
 use super::linalg::dot;
 use super::measure::{self, Scale};
-use super::openings::Throat;
+use super::openings::{TELLING, Throat};
 use super::sheets::{Index, Linked, Node};
 use super::{Opening, Verdict, psf};
 use crate::{Grid, Voxel};
@@ -28,8 +28,6 @@ const RASTER_GAP: f64 = 0.5;
 const PASSES_HU: f64 = 250.0;
 /// A wide opening is empty where it shows less than this share of the wall around it.
 const WIDE_RESIDUAL: f64 = 0.75;
-/// Where an empty hole would show less than this share of its rim, it can be told from a wall.
-const TELLING: f64 = 0.4;
 
 /// Judges one throat, the `id`th of the list.
 pub(super) fn judge<T: Voxel>(
@@ -73,20 +71,27 @@ pub(super) fn judge<T: Voxel>(
         middle.map_or([f64::NAN; 2], |w| [w.thickness_mm, w.media[0].min(w.media[1])].map(f64::from))
     };
     let share = (inside_mm / rim_mm).max(0.0);
-    let residual = (!(inside_mm / rim_mm).is_nan()).then_some(share);
-    let residual_se = middle.map_or(f64::INFINITY, |w| {
-        f64::from(w.mass_se * (w.thickness_mm / w.mass).abs().min(1e-2)) / rim_mm / (seen.max(1) as f64).sqrt()
-    });
+    let residual = throat.share.map(|s| s.mean.max(0.0)).or_else(|| (!(inside_mm / rim_mm).is_nan()).then_some(share));
+    let unfitted_se = || {
+        middle.map_or(f64::INFINITY, |w| {
+            f64::from(w.mass_se * (w.thickness_mm / w.mass).abs().min(1e-2)) / rim_mm / (seen.max(1) as f64).sqrt()
+        })
+    };
+    let residual_se = throat.share.map_or_else(unfitted_se, |s| s.error);
     let sigma = scale.psf.sigma_xy_mm.max(scale.psf.along(1.0 - throat.axis[2].powi(2)).sigma);
-    let residual_if_empty = (-diameter_mm.powi(2) / (8.0 * sigma * sigma)).exp();
+    let residual_if_empty =
+        throat.share.map_or_else(|| (-diameter_mm.powi(2) / (8.0 * sigma * sigma)).exp(), |s| s.if_empty);
     // what is as wide as two blurs shows as sheets do
     let is_wide = diameter_mm > 2.0 * sigma * psf::FWHM_PER_SIGMA;
     let voxel_mm = grid.voxel_mm3().cbrt();
     let is_measured = !is_wide || seen as f64 * voxel_mm * voxel_mm > radius_mm * radius_mm;
     let may_be_whole = is_measured && diameter_mm < WIDEST_GAP * sigma * psf::FWHM_PER_SIGMA;
     let verdict = match residual {
-        Some(q) if q >= RASTER_GAP && diameter_mm < 1.2 * voxel_mm => Verdict::Filled,
-        Some(q) if q >= WHOLE && (inside_hu - rim_hu).abs() <= PASSES_HU && may_be_whole => Verdict::Filled,
+        _ if throat.share.is_some_and(|s| s.is_wall) => Verdict::Filled,
+        Some(q) if throat.share.is_none() && q >= RASTER_GAP && diameter_mm < 1.2 * voxel_mm => Verdict::Filled,
+        Some(q) if throat.share.is_none() && q >= WHOLE && (inside_hu - rim_hu).abs() <= PASSES_HU && may_be_whole => {
+            Verdict::Filled
+        }
         Some(q) if is_wide && q < WIDE_RESIDUAL => Verdict::Open,
         Some(q) if q - 1.64 * residual_se <= residual_if_empty && residual_if_empty < TELLING => Verdict::Open,
         None if is_wide => Verdict::Open,

@@ -1,0 +1,412 @@
+//! An opening of a thin wall, fitted: how much of the wall is missing, where, and what of it only noise hid.
+//!
+//! Across a wall of mass m with a hole, the blur shows m (1 − h), with h the blurred shape of the hole: however wide
+//! the blur, the missing mass summed over the wall's surface and divided by the mass around is the hole's area. All
+//! places of an opening share one surface, that of the wall around, so the step between both media and the plate's
+//! mass are fitted linearly at a known place: their share of what the wall around shows tells wall from hole where
+//! one profile alone could not. The places that lack most are open, as many as make up the area.
+
+use super::directions;
+use super::linalg::{Vec3, dot, frame, solve, unit};
+use super::measure::Scale;
+use super::openings::{Share, Throat};
+use super::profile::{POOL_MM, Profile};
+use super::sheets::{Index, Linked, Node};
+use crate::{Grid, Voxel};
+use ndarray::ArrayRef3;
+
+/// An opening looked at closely.
+#[derive(Default)]
+pub(super) struct Aperture {
+    /// The holes that are in it; if there is none, the whole of it as wall.
+    pub(super) holes: Vec<Throat>,
+    /// Voxels of wall that were taken for a part of the opening.
+    pub(super) wall: Vec<[usize; 3]>,
+    /// Voxels of the holes, and of what passes them, that were taken for wall.
+    pub(super) free: Vec<[usize; 3]>,
+}
+
+/// Walls whose normals differ less than about 40 degrees from the opening's axis are those it is in.
+const LEAST_COSINE: f64 = 0.77;
+/// The wall around is looked at this far from the opening, beyond the reach of its blur.
+const RIM_MM: std::ops::Range<f64> = 0.8..3.0;
+/// So much of what lies there must be wall, in so many of eight sectors, and so many voxels of it.
+const RIM_SHARE: f64 = 0.5;
+const LEAST_SECTORS: usize = 6;
+const LEAST_RIM: usize = 12;
+/// Thicker walls have edges of their own.
+const THICK_MM: f32 = 2.5;
+/// No plate is modelled thinner than this.
+const LEAST_PLATE_MM: f64 = 0.3;
+/// The wall's surface does not bend towards what lies off it by more than this.
+const OFF_SURFACE_MM: f64 = 0.3;
+const ROUNDS: usize = 6;
+/// Profiles are fitted this far beyond the plate, in standard deviations of the spread.
+const WINDOW_SIGMAS: f64 = 2.3;
+/// A hole may reach this far into what was taken for wall, and its blurred edge half as far.
+const AROUND_MM: f64 = 1.0;
+/// Places with less than this share of the wall belong to a hole or its blurred edge.
+const EDGE_SHARE: f64 = 0.7;
+/// A place with more than this share is wall, unless a hole as small as what is missing would show as much.
+const WALL_SHARE: f64 = 0.5;
+const SHARE_ERROR: f64 = 0.15;
+/// What passes a hole is followed this far.
+const PASSES_MM: f64 = 3.0;
+/// It shows where the media on both sides of the wall differ by this, HU.
+const PASSES_HU: f64 = 250.0;
+
+/// A place on the wall's surface.
+struct Place {
+    voxel: [usize; 3],
+    /// On the plane across the axis, from the opening's middle, mm.
+    at: [f64; 2],
+    /// Step (HU) and mass (HU·mm), and their weights in the sum of squares: step², both, mass².
+    fit: [f64; 2],
+    weights: [f64; 3],
+    is_bone: bool,
+    /// mm from the opening.
+    distance_mm: f64,
+    /// Share of the wall around, and what the mass alone says.
+    share: f64,
+    mass_share: f64,
+}
+
+impl Place {
+    fn missing(&self) -> f64 {
+        1.0 - self.share
+    }
+}
+
+fn apart_mm(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).hypot(a[1] - b[1])
+}
+
+fn nearest_mm(at: [f64; 2], to: &[[f64; 2]]) -> f64 {
+    to.iter().map(|&t| apart_mm(at, t)).fold(f64::INFINITY, f64::min)
+}
+
+/// The surface of a wall as a height over the plane across an axis.
+struct Surface {
+    middle: Vec3,
+    n: Vec3,
+    u: Vec3,
+    v: Vec3,
+    height: [f64; 6],
+}
+
+impl Surface {
+    fn project(&self, p: Vec3) -> ([f64; 2], f64) {
+        let r = [0, 1, 2].map(|a| p[a] - self.middle[a]);
+        ([dot(r, self.u), dot(r, self.v)], dot(r, self.n))
+    }
+
+    fn height(&self, at: [f64; 2]) -> f64 {
+        terms(at).iter().zip(self.height).map(|(t, h)| t * h).sum()
+    }
+
+    fn point(&self, at: [f64; 2], above: f64) -> Vec3 {
+        let height = self.height(at) + above;
+        [0, 1, 2].map(|a| self.middle[a] + at[0] * self.u[a] + at[1] * self.v[a] + height * self.n[a])
+    }
+
+    /// Fits a paraboloid to the walls around.
+    fn new(throat: &Throat, walls: &[&Node], grid: &Grid) -> Option<Self> {
+        let mut sum = [0.0; 3];
+        for node in walls {
+            let n = node.n();
+            let sign = dot(n, throat.axis).signum();
+            sum = [0, 1, 2].map(|a| sum[a] + sign * n[a]);
+        }
+        let n = unit(sum)?;
+        let (u, v) = frame(n);
+        let mut surface = Self { middle: throat.middle_mm, n, u, v, height: [0.0; 6] };
+        let points: Vec<([f64; 2], f64)> = walls.iter().map(|node| surface.project(node.middle(grid))).collect();
+        surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
+        for _ in 0..ROUNDS {
+            let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
+            for &(at, z) in &points {
+                let weight = 1.0 / (1.0 + ((z - surface.height(at)) / OFF_SURFACE_MM).powi(2)).powi(2);
+                let t = terms(at);
+                for i in 0..6 {
+                    right[i] += weight * t[i] * z;
+                    for j in 0..=i {
+                        normal[i][j] += weight * t[i] * t[j];
+                    }
+                }
+            }
+            surface.height = solve(normal, right)?;
+        }
+        Some(surface)
+    }
+}
+
+fn terms([u, v]: [f64; 2]) -> [f64; 6] {
+    [1.0, u, v, u * u, u * v, v * v]
+}
+
+/// Looks closely at one throat of the bone `full`; `None` where no wall thin enough surrounds it.
+pub(super) fn fit<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    full: &ArrayRef3<u8>,
+    grid: &Grid,
+    (nodes, index, linked): (&[Node], &Index, &Linked),
+    scale: &Scale,
+    throat: &Throat,
+) -> Option<Aperture> {
+    let (size, spacing) = (grid.size(), grid.spacing_mm());
+    let from_middle = |p: Vec3| [0, 1, 2].map(|a| p[a] - throat.middle_mm[a]);
+    let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
+    let nearest = |p: Vec3| [0, 1, 2].map(|a| ((p[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1));
+    let length = |p: Vec3| dot(p, p).sqrt();
+    let reach_mm = throat.voxels.iter().map(|&i| length(from_middle(mm(i)))).fold(0.0, f64::max) + RIM_MM.end;
+    let reach = spacing.map(|s| (reach_mm / s).ceil() as usize);
+    let middle = nearest(throat.middle_mm);
+
+    let mut walls = Vec::new();
+    index.around(middle, reach, |j| {
+        let node = &nodes[j];
+        let is_parallel = dot(node.n(), throat.axis).abs() >= LEAST_COSINE;
+        let height = dot(from_middle(node.middle(grid)), throat.axis).abs();
+        if linked.bone[j] && is_parallel && height < 0.5 * reach_mm && node.wall.thickness_mm < THICK_MM {
+            walls.push(node);
+        }
+    });
+    if walls.len() < LEAST_RIM {
+        return None;
+    }
+    let mut thickness: Vec<f64> = walls.iter().map(|w| f64::from(w.wall.thickness_mm)).collect();
+    let plate_mm = median(&mut thickness).max(LEAST_PLATE_MM);
+    let surface = Surface::new(throat, &walls, grid)?;
+
+    // voxels within half a voxel of the surface: each stands for its volume over that height
+    let profile = Profile::new(directions::nearest(surface.n), scale);
+    let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
+    let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
+    let mut places = Vec::new();
+    let range = [0, 1, 2].map(|a| middle[a].saturating_sub(reach[a])..(middle[a] + reach[a] + 1).min(size[a]));
+    for z in range[2].clone() {
+        for y in range[1].clone() {
+            for x in range[0].clone() {
+                let (at, height) = surface.project(mm([x, y, z]));
+                let above = height - surface.height(at);
+                if above.abs() > profile.support_mm || at[0].hypot(at[1]) > reach_mm {
+                    continue;
+                }
+                let voxel = ((z * size[1] + y) * size[0] + x) as u32;
+                let Some((fit, weights)) = step_and_mass(ct, &profile, voxel, above, plate_mm) else { continue };
+                // the wall may have been put on the next voxel to either side
+                let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
+                    let [x, y, z] = nearest(surface.point(at, above));
+                    full[[z, y, x]] != 0
+                });
+                let (voxel, distance_mm) = ([x, y, z], f64::INFINITY);
+                places.push(Place { voxel, at, fit, weights, is_bone, distance_mm, share: 1.0, mass_share: 1.0 });
+            }
+        }
+    }
+    let diagonal_mm = length(spacing);
+    let throat_at: Vec<[f64; 2]> = throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect();
+    let is_gap = |p: &&Place| !p.is_bone && nearest_mm(p.at, &throat_at) <= diagonal_mm;
+    let gap: Vec<[f64; 2]> = places.iter().filter(is_gap).map(|p| p.at).collect();
+    let gap = if gap.is_empty() { throat_at } else { gap };
+    places.iter_mut().for_each(|p| p.distance_mm = nearest_mm(p.at, &gap));
+
+    let wall_through = |voxel: [usize; 3]| {
+        let mut found = None;
+        index.around(voxel, [0; 3], |j| found = Some(j));
+        found
+    };
+    let is_parallel = |j: usize| dot(nodes[j].n(), surface.n).abs() >= LEAST_COSINE;
+    let is_wall = |j: usize| linked.bone[j] && is_parallel(j) && nodes[j].wall.thickness_mm < THICK_MM;
+    let ring: Vec<usize> = (0..places.len()).filter(|&k| RIM_MM.contains(&places[k].distance_mm)).collect();
+    let rim: Vec<usize> =
+        ring.iter().copied().filter(|&k| wall_through(places[k].voxel).is_some_and(is_wall)).collect();
+    let mut sectors = [false; 8];
+    for &k in &rim {
+        let [u, v] = places[k].at;
+        sectors[((v.atan2(u) / std::f64::consts::TAU + 0.5) * 8.0) as usize % 8] = true;
+    }
+    let is_around = rim.len() as f64 >= RIM_SHARE * ring.len() as f64;
+    if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
+        return None;
+    }
+    let passes = share_out(&mut places, &rim);
+    let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
+    places.retain(|p| p.distance_mm <= AROUND_MM);
+
+    let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
+    let if_empty = |area_mm2: f64| (-area_mm2.max(0.0) / (std::f64::consts::TAU * spread_mm2)).exp();
+    let mut aperture = Aperture::default();
+    let mut is_open = vec![false; places.len()];
+    let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
+    for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
+        let Some((open, area_mm2)) = lacking(&places, &part, place_mm2, if_empty) else { continue };
+        let total: f64 = open.iter().map(|&k| places[k].missing()).sum();
+        let at = [0, 1].map(|a| open.iter().map(|&k| places[k].missing() * places[k].at[a]).sum::<f64>() / total);
+        let inner_mm = (0.25 * area_mm2 / std::f64::consts::PI).sqrt();
+        let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
+        let mean = mean_share(&places, if inner.is_empty() { &open[..1] } else { &inner });
+        let share = Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false };
+        let follows = if passes && share.is_empty() { PASSES_MM } else { 0.0 };
+        for &k in &open {
+            is_open[k] = true;
+            let steps = (2.0 * f64::max(PASSES_MM, plate_mm) / voxel_mm).ceil() as i32;
+            for step in -steps..=steps {
+                let above = 0.5 * f64::from(step) * voxel_mm;
+                let voxel = nearest(surface.point(places[k].at, above));
+                // farther away only the surface of what passes
+                let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(|j| !is_parallel(j));
+                if above.abs() <= profile.support_mm + 0.5 * plate_mm || is_beside() {
+                    aperture.free.push(voxel);
+                }
+            }
+        }
+        aperture.holes.push(Throat {
+            middle_mm: surface.point(at, 0.0),
+            axis: surface.n,
+            area_mm2,
+            voxels: open.iter().map(|&k| places[k].voxel).collect(),
+            share: Some(share),
+        });
+    }
+    let closed: Vec<&Place> = places.iter().zip(&is_open).filter(|(_, open)| !**open).map(|(p, _)| p).collect();
+    // a step alone is no wall: its neighbourhood must have the mass
+    let has_mass = |p: &Place| {
+        let near = closed.iter().filter(|q| apart_mm(p.at, q.at) <= AROUND_MM);
+        let (sum, count) = near.fold((0.0, 0.0), |(sum, count), q| (sum + q.mass_share, count + 1.0));
+        sum >= WALL_SHARE * count
+    };
+    let wall = closed.iter().filter(|p| !p.is_bone && p.share >= WALL_SHARE && has_mass(p)).map(|p| p.voxel).collect();
+    if aperture.holes.is_empty() {
+        let inner: Vec<usize> = (0..places.len()).filter(|&k| places[k].distance_mm <= 0.0).collect();
+        let mean = if inner.is_empty() { 1.0 } else { mean_share(&places, &inner) };
+        let share = Share { mean, error: noise, if_empty: if_empty(throat.area_mm2), is_wall: true };
+        aperture.holes.push(Throat { voxels: wall, share: Some(share), ..*throat });
+    } else {
+        aperture.wall = wall;
+    }
+    Some(aperture)
+}
+
+/// The places that make up the hole which connected places with too little wall show, those that lack most first,
+/// and its area; `None` where they show none.
+fn lacking(
+    places: &[Place],
+    part: &[usize],
+    place_mm2: f64,
+    if_empty: impl Fn(f64) -> f64,
+) -> Option<(Vec<usize>, f64)> {
+    let edge: Vec<[f64; 2]> = part.iter().map(|&k| places[k].at).collect();
+    let mut around: Vec<usize> =
+        (0..places.len()).filter(|&k| nearest_mm(places[k].at, &edge) <= 0.5 * AROUND_MM).collect();
+    let area_mm2 = around.iter().map(|&k| places[k].missing()).sum::<f64>() * place_mm2;
+    let least = part.iter().map(|&k| places[k].share).fold(f64::INFINITY, f64::min);
+    if area_mm2 < place_mm2 || least > WALL_SHARE.max(if_empty(area_mm2) + SHARE_ERROR) {
+        return None;
+    }
+    around.sort_by(|&a, &b| places[a].share.total_cmp(&places[b].share).then(a.cmp(&b)));
+    around.truncate((area_mm2 / place_mm2).round() as usize);
+    Some((around, area_mm2))
+}
+
+fn mean_share(places: &[Place], of: &[usize]) -> f64 {
+    of.iter().map(|&k| places[k].share).sum::<f64>() / of.len() as f64
+}
+
+/// Step and mass of a wall `plate_mm` thick through a voxel that lies `above` its surface, with the weights of both.
+fn step_and_mass<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    profile: &Profile,
+    voxel: u32,
+    above: f64,
+    plate_mm: f64,
+) -> Option<([f64; 2], [f64; 3])> {
+    let (values, _) = profile.values(ct, voxel);
+    let half = 0.5 * plate_mm;
+    let window = WINDOW_SIGMAS * profile.spread.sigma + half;
+    let (mut normal, mut right) = ([[0.0; 3]; 3], [0.0; 3]);
+    for b in (0..profile.bins).filter(|&b| profile.weight[b] > 0.0) {
+        let s = profile.distance_mm[b] + above;
+        if s.abs() > window {
+            continue;
+        }
+        let root = profile.weight[b].sqrt();
+        let plate = (profile.spread.edge(s + half) - profile.spread.edge(s - half)) / (2.0 * half);
+        let row = [root, root * profile.spread.edge(s), root * plate];
+        for i in 0..3 {
+            right[i] += row[i] * f64::from(values[b]);
+            for j in 0..=i {
+                normal[i][j] += row[i] * row[j];
+            }
+        }
+    }
+    let [_, step, mass] = solve(normal, right)?;
+    let rest = |i: usize, j: usize| normal[i][j] - normal[i][0] * normal[j][0] / normal[0][0];
+    Some(([step, mass], [rest(1, 1), rest(2, 1), rest(2, 2)]))
+}
+
+/// Gives each place its share of the wall around it, by the better of two explanations of what is not wall: one
+/// medium on both sides, or the step between both media. Returns whether one medium passes where there were two.
+fn share_out(places: &mut [Place], rim: &[usize]) -> bool {
+    let mut unexplained = [0.0; 2];
+    let mut found = Vec::with_capacity(places.len());
+    for p in &*places {
+        let (mut wall, mut sum) = ([0.0; 2], 0.0);
+        for r in rim.iter().map(|&k| &places[k]) {
+            let weight = 1.0 / (apart_mm(r.at, p.at).powi(2) + 0.25);
+            wall = [0, 1].map(|k| wall[k] + weight * r.fit[k]);
+            sum += weight;
+        }
+        let wall = wall.map(|w| w / sum);
+        let product = |a: [f64; 2], b: [f64; 2]| {
+            a[0] * b[0] * p.weights[0] + (a[0] * b[1] + a[1] * b[0]) * p.weights[1] + a[1] * b[1] * p.weights[2]
+        };
+        let mut shares = [0.0; 2];
+        for (k, empty) in [[0.0, 0.0], [wall[0], 0.0]].into_iter().enumerate() {
+            let whole = [0, 1].map(|i| wall[i] - empty[i]);
+            let seen = [0, 1].map(|i| p.fit[i] - empty[i]);
+            // nothing lacks more than all
+            shares[k] = (product(seen, whole) / product(whole, whole).max(1e-9)).max(0.0);
+            let rest = [0, 1].map(|i| seen[i] - shares[k].min(1.0) * whole[i]);
+            if p.distance_mm <= 0.0 {
+                unexplained[k] += product(rest, rest);
+            }
+        }
+        found.push(shares);
+    }
+    let better = usize::from(unexplained[1] < unexplained[0]);
+    for (p, shares) in places.iter_mut().zip(found) {
+        (p.share, p.mass_share) = (shares[better], shares[1]);
+    }
+    let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
+    better == 0 && median(&mut steps) >= PASSES_HU
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+/// Splits a list into parts in which neighbours lead from one to all.
+fn connected(of: &[usize], are_neighbours: impl Fn(usize, usize) -> bool) -> Vec<Vec<usize>> {
+    let mut left = of.to_vec();
+    let mut parts = Vec::new();
+    while !left.is_empty() {
+        let mut part = vec![left.remove(0)];
+        let mut next = 0;
+        while next < part.len() {
+            let here = part[next];
+            next += 1;
+            left.retain(|&k| {
+                let joins = are_neighbours(here, k);
+                if joins {
+                    part.push(k);
+                }
+                !joins
+            });
+        }
+        part.sort_unstable();
+        parts.push(part);
+    }
+    parts
+}
