@@ -160,6 +160,8 @@ const FOLDS_MM: f64 = 9.0;
 /// How thick skin may be, and how much what lies under it may differ.
 const DEEP_MM: [f64; 4] = [1.0, 1.4, 1.8, 2.4];
 const DEEP_SD_HU: f64 = 60.0;
+/// How deep that is, is settled in so many rounds.
+const DEEP_ROUNDS: usize = 2;
 /// One standard deviation off a prior costs as much as this many samples off by the noise.
 const PRIOR_SAMPLES: f64 = 20.0;
 const LEAST_PATCHES: usize = 40;
@@ -720,7 +722,13 @@ fn fit_patches(mut patches: Vec<Patch>, guess: Psf, mut air_hu: f64, censor: Cen
     // First the skin is taken for homogeneous: from a poor guess, what lies under it would soak up the blur.
     for layered in [false, true] {
         for round in 0..MOST_ROUNDS {
-            let misfit: Vec<f64> = patches.par_iter_mut().map(|p| settle(p, &psf, air_hu, censor, layered)).collect();
+            let depths = match (layered, round < DEEP_ROUNDS) {
+                (false, _) => Some(&DEEP_MM[..1]),
+                (true, true) => Some(&DEEP_MM[..]),
+                (true, false) => None,
+            };
+            let misfit: Vec<f64> =
+                patches.par_iter_mut().map(|p| settle(p, &psf, air_hu, censor, depths, layered)).collect();
             if round > 0 {
                 let mut sorted = misfit.clone();
                 sorted.sort_by(f64::total_cmp);
@@ -761,8 +769,8 @@ fn fit_patches(mut patches: Vec<Patch>, guess: Psf, mut air_hu: f64, censor: Cen
 }
 
 /// Moves a patch to where the edge fits best and finds its tissue and what lies under it; gives its mean
-/// squared residual.
-fn settle(patch: &mut Patch, psf: &Psf, air_hu: f64, censor: Censor, layered: bool) -> f64 {
+/// squared residual. Without depths to try, what lies under it stays where it was.
+fn settle(patch: &mut Patch, psf: &Psf, air_hu: f64, censor: Censor, depths_mm: Option<&[f64]>, layered: bool) -> f64 {
     let spread = EdgeTable::new(&psf.along(patch.nz2));
     let fit = |deep_mm: f64| {
         let (mut tissue, mut offset, mut deep) = (patch.tissue_hu, patch.offset, patch.deep_hu);
@@ -803,8 +811,8 @@ fn settle(patch: &mut Patch, psf: &Psf, air_hu: f64, censor: Censor, layered: bo
         }
         (misfit / patch.samples.len() as f64, tissue, offset, deep, deep_mm)
     };
-    let best =
-        DEEP_MM.into_iter().take(if layered { DEEP_MM.len() } else { 1 }).map(fit).min_by(|a, b| a.0.total_cmp(&b.0));
+    let depths_mm = depths_mm.unwrap_or(std::slice::from_ref(&patch.deep_mm));
+    let best = depths_mm.iter().map(|&mm| fit(mm)).min_by(|a, b| a.0.total_cmp(&b.0));
     let (misfit, tissue, offset, deep, deep_mm) = best.expect("depths to try");
     (patch.tissue_hu, patch.offset, patch.deep_hu, patch.deep_mm) = (tissue, offset, deep, deep_mm);
     misfit
