@@ -38,11 +38,15 @@ def test_the_report_tells_what_the_print_takes(print_of_orbit):
     assert result["drawn_mm3"] > 0 and result["added_mm3"] > 0
 
 
-def test_a_true_defect_of_the_skull_stays_open(skull, tmp_path):
+def test_a_true_defect_of_the_skull_stays_open_and_is_listed(skull, tmp_path):
     scan = os.path.join(os.environ.get("SKULL_SCANS", ""), "ct_cranium_invesalius.nii.gz")
     if not os.path.exists(scan):
         pytest.skip("SKULL_SCANS names no folder with ct_cranium_invesalius.nii.gz")
-    skull("thin-bone", scan, "-o", tmp_path / "bone.nii")
+    skull("thin-bone", scan, "-o", tmp_path / "bone.nii", "--openings", tmp_path / "openings.json")
     # a window in the right frontal bone, 17 mm wide and twice as high: from in front nothing is before the brain
-    bone = np.asarray(nib.load(tmp_path / "bone.nii").dataobj)[94:101, 180:, 60:78]
-    assert bone.any(1).mean() < 0.02
+    image = nib.load(tmp_path / "bone.nii")
+    assert np.asarray(image.dataobj)[94:101, 180:, 60:78].any(1).mean() < 0.02
+    middle = (image.affine @ [98, 193, 70, 1])[:3]
+    openings = json.loads((tmp_path / "openings.json").read_text())["openings"]
+    near = [o for o in openings if o["diameter_mm"] > 15 and np.linalg.norm(np.subtract(o["center_ras_mm"], middle)) < 10]
+    assert [o["verdict"] for o in near] == ["open"], near

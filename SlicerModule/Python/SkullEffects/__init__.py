@@ -327,7 +327,7 @@ def thin_bone(
     bone="Bone",
     fwhm_mm=None,
     thinnest_mm=0.15,
-    largest_opening_mm=15.0,
+    largest_opening_mm=40.0,
     roi_mm=None,
     decisions=(),
     table=None,
@@ -345,7 +345,7 @@ def thin_bone(
     :param fwhm_mm: full widths at half maximum of the scanner's blur, in-plane and through-plane, in mm (default: measured on
         the skin).
     :param thinnest_mm: the thinnest wall that is looked for, in mm (default 0.15).
-    :param largest_opening_mm: openings up to the area of a circle of this diameter, in mm, are listed (default 15).
+    :param largest_opening_mm: openings up to the area of a circle of this diameter, in mm, are listed (default 40).
     :param roi_mm: the box that is worked on, in the volume's RAS: pairs of from and to, in mm, along R, A and S (default: the whole
         scan). The blur is measured on the whole all the same.
     :param decisions: pairs of a place in the volume's RAS, in mm, and a verdict ("filled", "open" or "undecided") to use for the

@@ -51,7 +51,7 @@ fn what_makes_no_sense_is_refused() {
     refused(&["--openings", "list.txt"], 2, "must end in .json or .csv");
     refused(&["--bone", "sample/truth_bone.nii.gz", "--threshold", "300"], 2, "cannot be used with");
     refused(&["--fwhm", "0", "1"], 2, "fwhm_mm is 0");
-    refused(&["--min-wall", "-1"], 2, "not a positive number of mm");
+    refused(&["--min-wall", "0"], 2, "not a positive number of mm");
     refused(&["--surface", "print.txt"], 2, "must end in .stl, .ply or .obj");
     refused(&["--threshold", "9000"], 1, "base bone is empty");
     refused(&["--roi", "900", "910", "0", "10", "0", "10"], 1, "region of interest is empty");

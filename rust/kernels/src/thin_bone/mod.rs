@@ -23,6 +23,7 @@ pub mod psf;
 mod refine;
 mod sheets;
 mod verdict;
+mod wide;
 
 use crate::{Error, Grid, Job, Result, Voxel};
 use aperture::Aperture;
@@ -54,7 +55,7 @@ pub struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { fwhm_mm: None, thinnest_mm: 0.15, largest_opening_mm: 15.0, decisions: Vec::new(), roi_mm: None }
+        Self { fwhm_mm: None, thinnest_mm: 0.15, largest_opening_mm: 40.0, decisions: Vec::new(), roi_mm: None }
     }
 }
 
@@ -377,6 +378,8 @@ impl Region {
     }
 }
 
+/// Openings up to the area of a circle of this diameter are looked for voxel by voxel.
+const NARROW_MM: f64 = 15.0;
 /// What lies this near to a region is looked at, too.
 const AROUND_MM: f64 = 12.0;
 /// No blur is known better than this, relatively: it varies within the scan.
@@ -464,14 +467,22 @@ fn decide<T: Voxel>(
     for (a, &b) in added.iter_mut().zip(base) {
         *a |= u8::from(b != 0);
     }
-    let largest_mm2 = std::f64::consts::PI * 0.25 * params.largest_opening_mm.powi(2);
-    let mut throats = openings::throats(added, grid, largest_mm2, &job.stage("openings", 0.0, 0.8))?;
+    let circle_mm2 = |mm: f64| std::f64::consts::PI * 0.25 * mm.powi(2);
+    let (narrow_mm2, largest_mm2) = (circle_mm2(NARROW_MM), circle_mm2(params.largest_opening_mm));
+    let search = job.stage("openings", 0.0, 0.8);
+    let mut throats = openings::throats(added, grid, narrow_mm2.min(largest_mm2), &search.part(0.0, 0.9))?;
+    let wide = if largest_mm2 > narrow_mm2 {
+        wide::throats(added, grid, narrow_mm2, largest_mm2, &search.part(0.9, 1.0))?
+    } else {
+        Vec::new()
+    };
     let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
     let verdicts = job.stage("verdicts", 0.8, 1.0);
     // a second look sees each hole of one opening alone, amid the wall that the first found between them
     for _ in 0..2 {
         throats = refit(ct, base, grid, (nodes, &index, linked), scale, throats, added, &verdicts)?;
     }
+    throats.splice(0..0, wide);
     for (a, &b) in added.iter_mut().zip(base) {
         *a &= u8::from(b == 0);
     }
