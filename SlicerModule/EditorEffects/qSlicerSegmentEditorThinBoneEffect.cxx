@@ -108,8 +108,8 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
   {
     this->Openings->horizontalHeaderItem(column)->setToolTip(toolTips[column]);
   }
-  this->Openings->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   this->Openings->horizontalHeader()->setStretchLastSection(true);
+  this->Openings->verticalHeader()->setDefaultSectionSize(this->Openings->fontMetrics().height() + 6);
   this->Openings->setEditTriggers(QAbstractItemView::NoEditTriggers);
   this->Openings->setSelectionBehavior(QAbstractItemView::SelectRows);
   this->Openings->setSelectionMode(QAbstractItemView::SingleSelection);
@@ -138,6 +138,13 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
   buttons->addWidget(merge);
   buttons->addWidget(nodes);
   this->addOptionsWidget(buttons);
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::setMRMLDefaults()
+{
+  Superclass::setMRMLDefaults();
+  this->setParameterDefault("Decisions", QString());
 }
 
 //-----------------------------------------------------------------------------
@@ -210,12 +217,13 @@ void qSlicerSegmentEditorThinBoneEffect::show(vtkSkullEffectsOperation* operatio
     this->Last->GetOpeningResidual(row, residual);
     double media[2] = { 0., 0. };
     this->Last->GetOpeningMediaHu(row, media);
-    const auto percent = [](double share) { return std::isfinite(share) ? QString::number(100. * share, 'f', 0) : QString("–"); };
-    const auto hu = [](double value) { return std::isfinite(value) ? QString::number(value, 'f', 0) : QString("–"); };
+    const auto percent = [](double share) { return QString::number(100. * share, 'f', 0); };
+    const auto hu = [](double value) { return std::isfinite(value) ? QString::number(value, 'f', 0) : QString::fromUtf8("–"); };
     const QString texts[] = {
       verdicts[this->Last->GetOpeningVerdict(row)],
       tr("%1 mm").arg(this->Last->GetOpeningDiameterMm(row), 0, 'f', 1),
-      tr("%1 ± %2 % (empty: %3 %)").arg(percent(residual[0]), percent(residual[1]), percent(residual[2])),
+      std::isfinite(residual[0]) ? tr("%1 ± %2 % (empty: %3 %)").arg(percent(residual[0]), percent(residual[1]), percent(residual[2]))
+                                 : tr("not measured"),
       tr("%1 | %2 HU").arg(hu(media[0]), hu(media[1])),
       this->Last->GetOpeningDecided(row) ? tr("You") : tr("Scan"),
     };
@@ -224,6 +232,7 @@ void qSlicerSegmentEditorThinBoneEffect::show(vtkSkullEffectsOperation* operatio
       this->Openings->setItem(row, column, new QTableWidgetItem(texts[column]));
     }
   }
+  this->Openings->resizeColumnsToContents();
 }
 
 //-----------------------------------------------------------------------------

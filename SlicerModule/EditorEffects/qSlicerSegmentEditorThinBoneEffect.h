@@ -28,6 +28,7 @@ public:
   Q_INVOKABLE const QString helpText() const override;
   qSlicerSegmentEditorAbstractEffect* clone() override;
   void setupOptionsFrame() override;
+  void setMRMLDefaults() override;
 
   /// Number of openings that were found.
   Q_INVOKABLE int numberOfOpenings() const;
