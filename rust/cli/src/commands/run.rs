@@ -34,12 +34,12 @@ const MIN_BONE_ML: f64 = 0.1;
 /// Find the skin and the skull in it, with surfaces, a preview and a report, into a folder.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The folder gets skin.nii.gz, skin.stl, preview.png, report.json, and
-
-of a CT: bone.nii.gz and bone.stl (by threshold); full_bone.nii.gz and full_bone.stl (to print), with
-  the walls thinner than a voxel, which are added_bone.nii.gz; every opening of it in openings.csv
-  and openings.json; full_bone.png: before and after
-of an MR: skull_candidate.nii.gz and skull_candidate.stl: what is dark inside the skin, bone or air
+The folder gets skin.nii.gz, skin.stl, preview.png and report.json.
+Of a CT also: bone.nii.gz and bone.stl, by threshold; added_bone.nii.gz, the walls thinner than a
+voxel; full_bone.nii.gz, both; full_bone.stl, that to print; full_bone.png, before and after;
+openings.csv and openings.json, what is open in it.
+Of an MR also: skull_candidate.nii.gz and skull_candidate.stl, what is dark inside the skin:
+bone or air.
 
 Example:
   skull run head.nii.gz -o head/")]
