@@ -208,6 +208,13 @@ bool qSlicerSegmentEditorSkullEffectsEffect::computeResult()
     d->LastError = tr("There is no segmentation: choose one, or create one.");
     return false;
   }
+  // A script can run an effect whose button Slicer disables.
+  const char* segmentID = this->parameterSetNode()->GetSelectedSegmentID();
+  if (this->m_RequireSegments && (!segmentID || !*segmentID))
+  {
+    d->LastError = tr("No segment is selected: select one, or add one.");
+    return false;
+  }
   if (this->confirmCurrentSegmentVisible() == NotConfirmed)
   {
     return false;

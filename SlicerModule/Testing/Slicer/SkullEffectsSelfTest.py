@@ -76,6 +76,11 @@ class SkullEffectsSelfTest(unittest.TestCase):
         self.assertFalse(effect.apply())
         self.assertIn("no volume is selected", effect.lastError())
 
+    def test_thin_bone_with_nothing_selected_is_an_error(self):
+        effect = self.effect("Thin Bone")
+        self.assertFalse(effect.apply())
+        self.assertIn("No segment is selected", effect.lastError())
+
     def test_parameters_are_in_the_scene(self):
         effect = self.effect("Skin Surface")
         effect.setOption("OpeningMm", "11")
