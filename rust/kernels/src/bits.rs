@@ -240,6 +240,25 @@ impl Bits {
         coarse
     }
 
+    /// The mask on a grid coarser by `factor` (x, y, z): set where any voxel of a block is.
+    pub(crate) fn coarsened(&self, factor: [usize; 3]) -> Self {
+        let [_, ny, nz] = self.size;
+        let mut coarse = Self::empty([0, 1, 2].map(|a| self.size[a].div_ceil(factor[a])));
+        let per_row = coarse.words_per_row;
+        coarse.slices_mut().enumerate().for_each(|(cz, words)| {
+            for (cy, row) in words.chunks_mut(per_row).enumerate() {
+                for z in cz * factor[2]..((cz + 1) * factor[2]).min(nz) {
+                    for y in cy * factor[1]..((cy + 1) * factor[1]).min(ny) {
+                        for_each_run(self.row(z, y), |start, end| {
+                            set_range(row, start / factor[0], (end - 1) / factor[0] + 1);
+                        });
+                    }
+                }
+            }
+        });
+        coarse
+    }
+
     /// The mask on a grid of `size` voxels that is finer by `factor`: undoes [`shrunk`](Self::shrunk) but for detail.
     pub(crate) fn grown(&self, factor: [usize; 3], size: [usize; 3]) -> Self {
         let mut fine = Self::empty(size);
@@ -420,6 +439,19 @@ mod tests {
                 }
             }
             prop_assert_eq!(again, bits);
+        }
+
+        #[test]
+        fn a_coarse_voxel_is_set_where_any_of_its_block_is(nx in 1_usize..150, at in any::<[u8; 3]>(), by in 1_usize..5) {
+            let size = [nx, 5, 4];
+            let factor = [by, 3, 2];
+            let at = [0, 1, 2].map(|a| usize::from(at[a]) % size[a]);
+            let mut bits = Bits::empty(size);
+            set_range(bits.row_mut(at[2], at[1]), at[0], at[0] + 1);
+            let coarse = bits.coarsened(factor);
+            prop_assert_eq!(coarse.size(), [0, 1, 2].map(|a| size[a].div_ceil(factor[a])));
+            prop_assert_eq!(coarse.count(), 1);
+            prop_assert!(coarse.contains([0, 1, 2].map(|a| at[a] / factor[a])));
         }
     }
 }

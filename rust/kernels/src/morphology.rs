@@ -101,6 +101,11 @@ pub(crate) fn dilated(mask: &Bits, grid: &Grid, radius_mm: f64, job: &Job) -> Re
     swept(mask, grid, radius_mm, [0.0; 3], job)
 }
 
+/// The voxels within a box around a set one that reaches `reach` voxels along x, y and z.
+pub(crate) fn boxed(mask: &Bits, reach: [usize; 3], job: &Job) -> Result<Bits> {
+    swept(mask, &Grid::axis_aligned(mask.size(), [1.0; 3])?, 0.0, reach.map(|n| n as f64), job)
+}
+
 /// The voxels within `radius_mm` of a box around a set one that reaches `box_mm` from its centre along x, y and z.
 ///
 /// Distances are measured along z, then y, then x, and no farther than the radius: one byte a voxel after the first
@@ -370,6 +375,17 @@ mod tests {
             let eroded = flip(&inner(&brute_force(&outside, &wide_grid, radius_mm, 0), pad));
             prop_assert_eq!(run(erode, &mask, &grid, radius_mm), eroded.clone(), "erosion");
             prop_assert_eq!(run(open, &mask, &grid, radius_mm), brute_force(&eroded, &grid, radius_mm, 0), "opening");
+        }
+    }
+
+    #[test]
+    fn a_box_of_voxels_is_that_box() {
+        let mut mask = Bits::empty([70, 9, 8]);
+        set_range(mask.row_mut(3, 4), 60, 61);
+        let wide = boxed(&mask, [5, 0, 2], &Job::new()).unwrap();
+        assert_eq!(wide.count(), 11 * 5);
+        for (z, x) in (1..6).flat_map(|z| (55..66).map(move |x| (z, x))) {
+            assert!(wide.contains([x, 4, z]));
         }
     }
 

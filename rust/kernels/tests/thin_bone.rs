@@ -1,7 +1,7 @@
 //! Thin bone on drawn plates whose blurred image is known in closed form.
 
 use ndarray::Array3;
-use skull_kernels::thin_bone::psf::Source;
+use skull_kernels::thin_bone::calibration::Source;
 use skull_kernels::thin_bone::{self, Decision, Outputs, Params, Report, Verdict};
 use skull_kernels::{Error, Grid, Job};
 

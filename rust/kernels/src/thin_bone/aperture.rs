@@ -8,10 +8,10 @@
 
 use super::directions;
 use super::linalg::{Vec3, dot, frame, solve, unit};
-use super::measure::Scale;
 use super::openings::{Share, Throat};
 use super::profile::{POOL_MM, Profile};
-use super::sheets::{Index, Linked, Node};
+use super::scan::{Scan, Walls};
+use super::sheets::Node;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 
@@ -146,13 +146,13 @@ fn terms([u, v]: [f64; 2]) -> [f64; 6] {
 
 /// Looks closely at one throat of the bone `full`; `None` where no wall thin enough surrounds it.
 pub(super) fn fit<T: Voxel>(
-    ct: &ArrayRef3<T>,
+    scan: &Scan<'_, T>,
     full: &ArrayRef3<u8>,
-    grid: &Grid,
-    (nodes, index, linked): (&[Node], &Index, &Linked),
-    scale: &Scale,
+    walls: &Walls,
     throat: &Throat,
 ) -> Option<Aperture> {
+    let Scan { ct, grid, ref scale, .. } = *scan;
+    let Walls { nodes, index, linked } = walls;
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let from_middle = |p: Vec3| [0, 1, 2].map(|a| p[a] - throat.middle_mm[a]);
     let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);

@@ -2,8 +2,12 @@
 
 use super::directions;
 use super::linalg::{Vec3, eigenvalues, eigenvector, frame};
-use super::psf::{Outside, Psf};
+use super::outside::Outside;
+use super::psf::Psf;
+use super::scan::Scan;
 use super::sheets::BESIDE_BONE_HU;
+use crate::bits::{Bits, for_each_run};
+use crate::morphology::boxed;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
@@ -11,6 +15,8 @@ use std::ops::Range;
 
 /// Walls are looked for this near to the base bone.
 const NEAR_MM: f64 = 10.0;
+/// As blocks of this edge tell.
+const BLOCK_MM: f64 = 2.0;
 /// The direction is that of the gradients within this standard deviation, or so many voxels.
 const TENSOR_MM: f64 = 0.8;
 const TENSOR_VOXELS: f64 = 0.6;
@@ -34,17 +40,11 @@ pub(super) struct Candidate {
 }
 
 /// Finds all candidates, in order of their voxels within each tile.
-pub(super) fn find<T: Voxel>(
-    ct: &ArrayRef3<T>,
-    base: &ArrayRef3<u8>,
-    grid: &Grid,
-    outside: &Outside,
-    psf: &Psf,
-    noise_hu: f64,
-    job: &Job,
-) -> Result<Vec<Candidate>> {
+pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candidate>> {
+    let Scan { ct, base, grid, .. } = *scan;
+    let noise_hu = scan.scale.noise_hu as f32;
     let [_, ny, nz] = grid.size();
-    let near = Near::new(base, grid);
+    let near = Near::new(base, grid, job)?;
     let tiles: Vec<[Range<usize>; 2]> = (0..nz)
         .step_by(TILE[1])
         .flat_map(|z| (0..ny).step_by(TILE[0]).map(move |y| [y..(y + TILE[0]).min(ny), z..(z + TILE[1]).min(nz)]))
@@ -52,11 +52,11 @@ pub(super) fn find<T: Voxel>(
     let search = Search {
         ct,
         grid,
-        outside,
-        psf,
+        outside: &scan.outside,
+        psf: &scan.scale.psf,
         near: &near,
-        limit_hu: (CONTRAST_NOISE * noise_hu as f32).max(CONTRAST_HU),
-        bone_hu: BESIDE_BONE_HU + noise_hu as f32,
+        limit_hu: (CONTRAST_NOISE * noise_hu).max(CONTRAST_HU),
+        bone_hu: BESIDE_BONE_HU + noise_hu,
     };
     let steps = job.steps(tiles.len());
     let found: Vec<Vec<Candidate>> = tiles
@@ -72,41 +72,31 @@ pub(super) fn find<T: Voxel>(
 /// Blocks near the base bone.
 struct Near {
     edge: [usize; 3],
-    blocks: [usize; 3],
-    set: Vec<bool>,
+    blocks: Bits,
 }
 
 impl Near {
-    fn new(base: &ArrayRef3<u8>, grid: &Grid) -> Self {
-        let size = grid.size();
+    fn new(base: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Self> {
         let spacing = grid.spacing_mm();
-        let edge = [0, 1, 2].map(|a| ((2.0 / spacing[a]) as usize).max(1));
-        let blocks: [usize; 3] = [0, 1, 2].map(|a| size[a].div_ceil(edge[a]));
-        let mut set = vec![false; blocks.iter().product()];
-        for ((z, y, x), &b) in base.indexed_iter() {
-            if b != 0 {
-                set[((z / edge[2]) * blocks[1] + y / edge[1]) * blocks[0] + x / edge[0]] = true;
-            }
-        }
+        let edge = spacing.map(|s| ((BLOCK_MM / s) as usize).max(1));
         let reach = [0, 1, 2].map(|a| (NEAR_MM / (edge[a] as f64 * spacing[a])).round() as usize);
-        let set = super::psf::spread(&set, blocks, reach);
-        Self { edge, blocks, set }
+        let blocks = boxed(&Bits::from_mask(base).coarsened(edge), reach, job)?;
+        Ok(Self { edge, blocks })
     }
 
     fn contains(&self, i: [usize; 3]) -> bool {
-        let b = [0, 1, 2].map(|a| i[a] / self.edge[a]);
-        self.set[(b[2] * self.blocks[1] + b[1]) * self.blocks[0] + b[0]]
+        self.blocks.contains([0, 1, 2].map(|a| i[a] / self.edge[a]))
     }
 
     /// The stretch of x that holds all blocks near bone of a range of rows and slices.
     fn stretch(&self, rows: &Range<usize>, slices: &Range<usize>, size_x: usize) -> Option<Range<usize>> {
         let blocks = |r: &Range<usize>, a: usize| r.start / self.edge[a]..(r.end - 1) / self.edge[a] + 1;
-        let any = |x: usize| {
-            blocks(slices, 2).any(|z| blocks(rows, 1).any(|y| self.set[(z * self.blocks[1] + y) * self.blocks[0] + x]))
-        };
-        let first = (0..self.blocks[0]).find(|&x| any(x))?;
-        let last = (first..self.blocks[0]).rev().find(|&x| any(x))?;
-        Some(first * self.edge[0]..((last + 1) * self.edge[0]).min(size_x))
+        let rows = blocks(slices, 2).flat_map(|z| blocks(rows, 1).map(move |y| self.blocks.row(z, y)));
+        let (mut first, mut last) = (usize::MAX, 0);
+        rows.for_each(|row| {
+            for_each_run(row, |start, end| (first, last) = (first.min(start), last.max(end)));
+        });
+        (first < last).then(|| first * self.edge[0]..(last * self.edge[0]).min(size_x))
     }
 }
 

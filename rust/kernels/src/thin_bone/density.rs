@@ -55,8 +55,9 @@ pub(super) fn thick_bone<T: Voxel>(ct: &ArrayRef3<T>, base: &ArrayRef3<u8>, grid
     (upper - 0.67 * noise_hu).clamp(700.0, 2200.0)
 }
 
-/// HU of walls about a millimetre thick, at most that of thick bone; a typical share of that where too few show it.
-pub(super) fn thin_bone<T: Voxel>(ct: &ArrayRef3<T>, nodes: &[Node], scale: &Scale, thick_hu: f64) -> f64 {
+/// HU of walls about a millimetre thick, at most that of thick bone, which `scale` has; a typical share of that where too few show it.
+pub(super) fn thin_bone<T: Voxel>(ct: &ArrayRef3<T>, nodes: &[Node], scale: &Scale) -> f64 {
+    let thick_hu = scale.bone_hu;
     let fit: Vec<&Node> = nodes
         .iter()
         .filter(|n| {

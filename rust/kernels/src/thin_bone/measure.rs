@@ -9,6 +9,7 @@
 //! Distances, weights and models depend on the direction alone: an orthonormal basis of every model is prepared
 //! once a direction, with the plate last, so that one pass of dot products gives the fits with and without it.
 
+use super::calibration::Calibration;
 use super::candidates::Candidate;
 use super::directions;
 use super::linalg::Vec3;
@@ -37,6 +38,8 @@ pub(super) const LINING_HU: (f64, f64) = (40.0, 30.0);
 /// Media next to walls lie in between, HU.
 const LEAST_MEDIUM_HU: f64 = -1000.0;
 const MOST_MEDIUM_HU: f64 = 100.0;
+/// No blur is known better than this, relatively: it varies within the scan.
+const LEAST_PSF_ERROR: f64 = 0.08;
 /// Candidates measured together.
 const LANES: usize = 8;
 
@@ -51,6 +54,20 @@ pub(super) struct Scale {
     pub(super) bone_hu: f64,
     pub(super) thinnest_mm: f64,
     pub(super) spacing_mm: Vec3,
+}
+
+impl Scale {
+    pub(super) fn new(calibration: &Calibration, bone_hu: f64, thinnest_mm: f64, spacing_mm: Vec3) -> Self {
+        Self {
+            psf: calibration.psf,
+            psf_error: calibration.relative_error.into_iter().fold(LEAST_PSF_ERROR, f64::max),
+            noise_hu: calibration.noise_hu,
+            noise_voxels: calibration.noise_voxels,
+            bone_hu,
+            thinnest_mm,
+            spacing_mm,
+        }
+    }
 }
 
 /// What was measured across one wall.

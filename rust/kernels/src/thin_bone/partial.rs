@@ -4,7 +4,6 @@
 //! whose edge at half its height lies beyond the voxel, and the inside of canals and small holes, which is bright
 //! only because all that surrounds it is.
 
-use super::SOFT_HU;
 use super::linalg::unit;
 use super::measure::Scale;
 use super::psf::normal_cdf;
@@ -12,6 +11,8 @@ use crate::Voxel;
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
 
+/// HU of soft tissue, at most.
+const SOFT_HU: f64 = 50.0;
 /// Brighter than soft tissue by this, and by so many times the noise.
 const ABOVE_SOFT_HU: f64 = 85.0;
 const ABOVE_NOISE: f64 = 3.0;

@@ -5,12 +5,11 @@
 //! darker side is not the one that the rim has.
 
 use super::linalg::dot;
-use super::measure::{self, Scale};
+use super::measure;
 use super::openings::{TELLING, Throat};
-use super::sheets::{Index, Linked, Node};
+use super::scan::{Scan, Walls};
 use super::{Opening, Verdict, psf};
-use crate::{Grid, Voxel};
-use ndarray::ArrayRef3;
+use crate::Voxel;
 
 /// The rim of an opening starts beyond its edge and is this wide.
 const RIM_FROM_MM: f64 = 0.3;
@@ -30,14 +29,9 @@ const PASSES_HU: f64 = 250.0;
 const WIDE_RESIDUAL: f64 = 0.75;
 
 /// Judges one throat, the `id`th of the list.
-pub(super) fn judge<T: Voxel>(
-    ct: &ArrayRef3<T>,
-    grid: &Grid,
-    (nodes, index, linked): (&[Node], &Index, &Linked),
-    scale: &Scale,
-    throat: &Throat,
-    id: usize,
-) -> Opening {
+pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat, id: usize) -> Opening {
+    let Scan { ct, grid, ref scale, .. } = *scan;
+    let Walls { nodes, index, linked } = walls;
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let diameter_mm = 2.0 * (throat.area_mm2 / std::f64::consts::PI).sqrt();
     let radius_mm = 0.5 * diameter_mm;

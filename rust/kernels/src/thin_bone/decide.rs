@@ -1,0 +1,107 @@
+//! Which openings there are, and what becomes of each.
+
+use super::aperture::{self, Aperture};
+use super::openings::{self, Throat};
+use super::scan::{Scan, Walls};
+use super::{Decision, Opening, Params, Verdict, verdict, wide};
+use crate::{Job, Result, Voxel};
+use ndarray::ArrayRef3;
+use rayon::prelude::*;
+
+/// Openings up to the area of a circle of this diameter are looked for voxel by voxel.
+const NARROW_MM: f64 = 15.0;
+
+/// Lists the openings of the base and what is added to it, decides about each, and adds those that hold a wall.
+pub(super) fn decide<T: Voxel>(
+    scan: &Scan<'_, T>,
+    walls: &Walls,
+    params: &Params,
+    added: &mut ArrayRef3<u8>,
+    job: &Job,
+) -> Result<Vec<Opening>> {
+    let Scan { base, .. } = *scan;
+    // all bone, until every opening is known
+    for (a, &b) in added.iter_mut().zip(base) {
+        *a |= u8::from(b != 0);
+    }
+    let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.0, 0.8))?;
+    let verdicts = job.stage("verdicts", 0.8, 1.0);
+    // a second look sees each hole of one opening alone, amid the wall that the first found between them
+    for _ in 0..2 {
+        throats = refit(scan, walls, throats, added, &verdicts)?;
+    }
+    throats.splice(0..0, wide);
+    for (a, &b) in added.iter_mut().zip(base) {
+        *a &= u8::from(b == 0);
+    }
+    let judge = |(k, throat)| verdict::judge(scan, walls, throat, k + 1);
+    let mut found: Vec<Opening> = throats.par_iter().enumerate().map(judge).collect();
+    params.decisions.iter().for_each(|decision| apply(decision, &mut found));
+    for (opening, throat) in found.iter_mut().zip(throats) {
+        opening.voxels = throat.voxels;
+        opening.voxels.retain(|&[x, y, z]| base[[z, y, x]] == 0);
+        if opening.verdict == Verdict::Filled {
+            for &[x, y, z] in &opening.voxels {
+                added[[z, y, x]] = 1;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The throats of the space around all `bone` up to an area, and those of them too wide to be looked at closely.
+fn throats<T: Voxel>(
+    scan: &Scan<'_, T>,
+    largest_mm: f64,
+    bone: &ArrayRef3<u8>,
+    job: &Job,
+) -> Result<(Vec<Throat>, Vec<Throat>)> {
+    let [narrow_mm2, largest_mm2] = [NARROW_MM, largest_mm].map(|mm| std::f64::consts::PI * 0.25 * mm.powi(2));
+    let narrow = openings::throats(bone, scan.grid, narrow_mm2.min(largest_mm2), &job.part(0.0, 0.9))?;
+    let wide = if largest_mm2 > narrow_mm2 {
+        wide::throats(bone, scan.grid, narrow_mm2, largest_mm2, &job.part(0.9, 1.0))?
+    } else {
+        Vec::new()
+    };
+    Ok((narrow, wide))
+}
+
+/// Looks closely at throats in thin walls: corrects the `full` bone there and returns the throats as they are then.
+fn refit<T: Voxel>(
+    scan: &Scan<'_, T>,
+    walls: &Walls,
+    throats: Vec<Throat>,
+    full: &mut ArrayRef3<u8>,
+    job: &Job,
+) -> Result<Vec<Throat>> {
+    let fit = |t: &Throat| {
+        job.check()?;
+        let is_wall = t.share.is_some_and(|s| s.is_wall);
+        Ok(if is_wall { None } else { aperture::fit(scan, full, walls, t) })
+    };
+    let apertures: Vec<Option<Aperture>> = throats.par_iter().map(fit).collect::<Result<_>>()?;
+    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.wall) {
+        full[[z, y, x]] = 1;
+    }
+    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.free) {
+        full[[z, y, x]] = scan.base[[z, y, x]];
+    }
+    let mut found: Vec<Throat> = throats
+        .into_iter()
+        .zip(apertures)
+        .flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes))
+        .collect();
+    found.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
+    Ok(openings::without_repeats(found))
+}
+
+/// Does what the user decided about the opening nearest to a place, if one is there.
+fn apply(decision: &Decision, openings: &mut [Opening]) {
+    let distance =
+        |o: &Opening| (0..3).map(|r| (o.center_ras_mm[r] - decision.center_ras_mm[r]).powi(2)).sum::<f64>().sqrt();
+    let nearest = openings.iter_mut().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    if let Some(opening) = nearest.filter(|o| distance(o) <= 1.0 + 0.5 * o.diameter_mm) {
+        opening.verdict = decision.verdict;
+        opening.decided = true;
+    }
+}

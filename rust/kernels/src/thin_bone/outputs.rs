@@ -1,0 +1,80 @@
+//! Where the results go.
+
+use super::partial;
+use super::scan::{Scan, Walls};
+use crate::{Grid, Result, Voxel};
+use ndarray::ArrayRef3;
+
+/// Where the results go; all on the scan's grid.
+#[derive(Debug)]
+pub struct Outputs<'a> {
+    /// Bone that is not in the base: 1, elsewhere 0.
+    pub added: &'a mut ArrayRef3<u8>,
+    /// Thickness of walls (mm), 0 where there is none.
+    pub thickness_mm: Option<&'a mut ArrayRef3<f32>>,
+    /// Mass of walls (HU·mm), 0 where there is none.
+    pub mass_hu_mm: Option<&'a mut ArrayRef3<f32>>,
+    /// Every piece of a wall, with its place between the voxels, in the order of its voxels.
+    pub walls: Option<&'a mut Vec<Wall>>,
+}
+
+/// A piece of a wall, measured through one voxel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wall {
+    /// The voxel's index (x, y, z).
+    pub voxel: [u32; 3],
+    /// The wall's middle nearest to the voxel's centre, as an index (x, y, z) that is not whole.
+    pub middle: [f32; 3],
+    /// Unit vector across it, along the grid's axes.
+    pub normal: [f32; 3],
+    /// How thick it is.
+    pub thickness_mm: f32,
+}
+
+impl Outputs<'_> {
+    pub(super) fn check(&self, grid: &Grid) -> Result<()> {
+        grid.check_shape("output", self.added.dim())?;
+        for map in [&self.thickness_mm, &self.mass_hu_mm].into_iter().flatten() {
+            grid.check_shape("output", map.dim())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn ask_for_thickness(&self) -> bool {
+        self.thickness_mm.is_some() || self.walls.is_some()
+    }
+
+    /// Writes the walls that are bone.
+    pub(super) fn write<T: Voxel>(&mut self, scan: &Scan<'_, T>, walls: &Walls) {
+        let place = |node| {
+            let [x, y, z] = walls.voxel(node);
+            [z, y, x]
+        };
+        self.added.fill(0);
+        for (_, node) in walls.bone() {
+            let is_in_canal = || partial::is_in_canal(scan.ct, walls.voxel(node));
+            self.added[place(node)] = u8::from(scan.base[place(node)] == 0 && !is_in_canal());
+        }
+        if let Some(map) = &mut self.thickness_mm {
+            map.fill(0.0);
+            walls.bone().for_each(|(k, node)| map[place(node)] = walls.linked.thickness_mm[k]);
+        }
+        if let Some(map) = &mut self.mass_hu_mm {
+            map.fill(0.0);
+            walls.bone().for_each(|(_, node)| map[place(node)] = node.wall.mass);
+        }
+        if let Some(list) = &mut self.walls {
+            let spacing = scan.grid.spacing_mm();
+            list.clear();
+            list.extend(walls.bone().map(|(k, node)| {
+                let middle = node.middle(scan.grid);
+                Wall {
+                    voxel: walls.voxel(node).map(|i| i as u32),
+                    middle: [0, 1, 2].map(|a| (middle[a] / spacing[a]) as f32),
+                    normal: node.n().map(|c| c as f32),
+                    thickness_mm: walls.linked.thickness_mm[k],
+                }
+            }));
+        }
+    }
+}

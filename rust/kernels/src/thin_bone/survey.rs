@@ -1,0 +1,37 @@
+//! The walls through all voxels that may hold one.
+
+use super::candidates::Candidate;
+use super::measure::Bank;
+use super::scan::Scan;
+use super::sheets::Node;
+use crate::{Job, Result, Voxel};
+use rayon::prelude::*;
+
+/// Added bone reaches over a voxel that a wall only touches with its thickness, up to this.
+const OVERLAP_MM: f64 = 0.35;
+
+/// Measures a wall through every voxel that may hold one; the nodes are in order of their voxels.
+pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate>, job: &Job) -> Result<Vec<Node>> {
+    let Scan { ct, scale, .. } = scan;
+    candidates.par_sort_unstable_by_key(|c| (c.direction, c.voxel));
+    let groups: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.direction == b.direction).collect();
+    let steps = job.steps(groups.len());
+    let found: Vec<Vec<Node>> = groups
+        .into_par_iter()
+        .map(|group| {
+            steps.step()?;
+            let bank = Bank::new(group[0].direction, scale);
+            let mut nodes = Vec::new();
+            bank.measure(ct, group, scale, |candidate, wall| {
+                let beyond = (0.5 * f64::from(wall.thickness_mm)).clamp(0.0, OVERLAP_MM);
+                if f64::from(wall.shift_mm).abs() <= bank.support_mm() + beyond {
+                    nodes.push(Node { voxel: candidate.voxel, direction: candidate.direction, wall });
+                }
+            });
+            Ok(nodes)
+        })
+        .collect::<Result<_>>()?;
+    let mut nodes: Vec<Node> = found.into_iter().flatten().collect();
+    nodes.par_sort_unstable_by_key(|n| n.voxel);
+    Ok(nodes)
+}
