@@ -23,22 +23,39 @@
 #include <vtkNew.h>
 
 // Qt includes
+#include <QComboBox>
+#include <QDoubleSpinBox>
 #include <QFrame>
 #include <QIcon>
 #include <QMessageBox>
 #include <QPointer>
 #include <QPushButton>
 
+// STD includes
+#include <algorithm>
+#include <cmath>
+
 namespace
 {
 /// As fine as the widget can show.
 constexpr int BINS = 256;
+
+/// Steps of a bound in the volume's range.
+constexpr double STEPS = 1000.;
+
+//-----------------------------------------------------------------------------
+/// A number with all of its digits.
+QString Exactly(double value)
+{
+  return QString::number(value, 'g', 17);
+}
 }
 
 //-----------------------------------------------------------------------------
 class qSlicerSegmentEditorMaskedThresholdEffectPrivate
 {
 public:
+  QComboBox* Preset{ nullptr };
   SkullEffectsHistogram* Histogram{ nullptr };
   /// Of what the histogram is.
   QString Counted;
@@ -84,10 +101,18 @@ qSlicerSegmentEditorAbstractEffect* qSlicerSegmentEditorMaskedThresholdEffect::c
 void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
 {
   Superclass::setupOptionsFrame();
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   vtkNew<vtkSkullEffectsThreshold> defaults;
+  d->Preset = new QComboBox();
+  d->Preset->setObjectName("SkullEffectsPreset");
+  d->Preset->addItem(tr("None"), "NONE");
+  d->Preset->addItem(tr("Skull candidate in MR"), "MR_SKULL");
+  d->Preset->setToolTip(tr("Set all options at once. Skull candidate in MR: what is dark between 2 and 30 mm below the skin; air and fluid come with the bone. "
+                           "Choose the segment of the skin below."));
+  this->addLabeledOptionsWidget(tr("Preset:"), d->Preset);
+  QObject::connect(d->Preset, SIGNAL(activated(int)), this, SLOT(onPresetChosen(int)));
   this->addSegment("MaskSegmentID", tr("Inside of:"), tr("Only voxels of this segment are selected and counted. It is never overwritten."));
   this->addCheckBox("InvertMask", tr("Outside instead:"), tr("Select outside of that segment."), defaults->GetInvertMask());
-  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   d->Histogram = new SkullEffectsHistogram();
   d->Histogram->setToolTip(tr("How often each intensity occurs among the mask's voxels, on a logarithmic scale. Drag the range's ends."));
   this->addOptionsWidget(d->Histogram);
@@ -116,6 +141,64 @@ void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
 }
 
 //-----------------------------------------------------------------------------
+void qSlicerSegmentEditorMaskedThresholdEffect::setMRMLDefaults()
+{
+  Superclass::setMRMLDefaults();
+  this->setParameterDefault("Preset", "NONE");
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorMaskedThresholdEffect::updateGUIFromMRML()
+{
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  Superclass::updateGUIFromMRML();
+  if (d->Preset && this->active())
+  {
+    d->Preset->setCurrentIndex(std::max(0, d->Preset->findData(this->parameter("Preset"))));
+  }
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorMaskedThresholdEffect::usePreset(const QString& preset)
+{
+  if (!this->parameterSetNode() || (preset != "NONE" && preset != "MR_SKULL"))
+  {
+    this->setLastError(tr("There is no preset %1: choose NONE or MR_SKULL.").arg(preset));
+    return false;
+  }
+  vtkNew<vtkSkullEffectsThreshold> threshold;
+  if (preset == "MR_SKULL")
+  {
+    threshold->SetToMRSkull();
+  }
+  const bool low = !threshold->GetUpperMethod().empty();
+  const std::string method = low ? threshold->GetUpperMethod() : threshold->GetLowerMethod();
+  const int wasModified = this->parameterSetNode()->StartModify();
+  this->setParameter("Preset", preset);
+  this->setParameter("InvertMask", int(threshold->GetInvertMask()));
+  this->setParameter("Method", method.empty() ? QString("NONE") : QString::fromStdString(method));
+  this->setParameter("Side", low ? "LOW" : "HIGH");
+  this->setParameter("MinimumDepthMm", threshold->GetMinDepthMm());
+  this->setParameter("MaximumDepthMm", vtkMath::IsInf(threshold->GetMaxDepthMm()) ? 0. : threshold->GetMaxDepthMm());
+  this->setParameter("BiasSigmaMm", threshold->GetBiasSigmaMm());
+  this->setParameter("MinimumIslandMl", threshold->GetMinIslandMl());
+  this->setParameter("MaximumHoleMl", threshold->GetMaxHoleMl());
+  this->parameterSetNode()->EndModify(wasModified);
+  return true;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorMaskedThresholdEffect::onPresetChosen(int index)
+{
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  // Without a mask there is nothing to find the range in yet.
+  if (this->usePreset(d->Preset->itemData(index).toString()) && this->parameter("Method") != "NONE" && !this->parameter("MaskSegmentID").isEmpty())
+  {
+    this->onFindClicked();
+  }
+}
+
+//-----------------------------------------------------------------------------
 void qSlicerSegmentEditorMaskedThresholdEffect::activate()
 {
   Superclass::activate();
@@ -132,15 +215,27 @@ void qSlicerSegmentEditorMaskedThresholdEffect::sourceVolumeNodeChanged()
   {
     return;
   }
-  // As Slicer's own Threshold starts: the upper half of what there is, unless the range already fits the volume.
   double range[2];
   volume->GetImageData()->GetScalarRange(range);
+  // Fractions of intensities as small as the range needs.
+  const double span = std::max(range[1] - range[0], 1e-6);
+  for (const char* name : { "MinimumThreshold", "MaximumThreshold" })
+  {
+    if (auto* box = qobject_cast<QDoubleSpinBox*>(this->optionWidget(name)))
+    {
+      const QSignalBlocker blocker(box);
+      box->setDecimals(static_cast<int>(std::clamp(std::ceil(std::log10(STEPS / span)) + 1., 1., 9.)));
+      box->setSingleStep(span / STEPS);
+    }
+  }
+  this->updateGUIFromMRML();
+  // As Slicer's own Threshold starts: the upper half of what there is, unless the range already fits the volume.
   const double lower = this->number("MinimumThreshold", 0.);
   const double upper = this->number("MaximumThreshold", 0.);
   if (lower >= upper || lower > range[1] || upper < range[0])
   {
-    this->setParameter("MinimumThreshold", (range[0] + range[1]) / 2.);
-    this->setParameter("MaximumThreshold", range[1]);
+    this->setParameter("MinimumThreshold", Exactly((range[0] + range[1]) / 2.));
+    this->setParameter("MaximumThreshold", Exactly(range[1]));
   }
 }
 
@@ -148,10 +243,25 @@ void qSlicerSegmentEditorMaskedThresholdEffect::sourceVolumeNodeChanged()
 vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorMaskedThresholdEffect::createOperation()
 {
   auto threshold = vtkSmartPointer<vtkSkullEffectsThreshold>::New();
+  if (this->parameter("Preset") == "MR_SKULL")
+  {
+    threshold->SetToMRSkull();
+    threshold->SetLowerMethod("");
+    threshold->SetUpperMethod("");
+  }
   threshold->SetMaskSegmentID(this->parameter("MaskSegmentID").toStdString());
   threshold->SetInvertMask(this->integerParameter("InvertMask") != 0);
-  threshold->SetLower(this->number("MinimumThreshold", threshold->GetLower()));
-  threshold->SetUpper(this->number("MaximumThreshold", threshold->GetUpper()));
+  // The ends of the volume's range are no bounds: brightness that is evened out goes beyond them.
+  double range[2] = { vtkMath::NegInf(), vtkMath::Inf() };
+  vtkMRMLScalarVolumeNode* volume = this->parameterSetNode() ? this->parameterSetNode()->GetSourceVolumeNode() : nullptr;
+  if (volume && volume->GetImageData())
+  {
+    volume->GetImageData()->GetScalarRange(range);
+  }
+  const double lower = this->number("MinimumThreshold", vtkMath::NegInf());
+  const double upper = this->number("MaximumThreshold", vtkMath::Inf());
+  threshold->SetLower(lower <= range[0] ? vtkMath::NegInf() : lower);
+  threshold->SetUpper(upper >= range[1] ? vtkMath::Inf() : upper);
   threshold->SetMinDepthMm(this->number("MinimumDepthMm", threshold->GetMinDepthMm()));
   const double depth = this->number("MaximumDepthMm", 0.);
   threshold->SetMaxDepthMm(depth > 0. ? depth : vtkMath::Inf());
@@ -169,6 +279,7 @@ bool qSlicerSegmentEditorMaskedThresholdEffect::findBounds()
   vtkMRMLScalarVolumeNode* volume = editor ? editor->GetSourceVolumeNode() : nullptr;
   if (method.isEmpty() || method == "NONE" || !volume || !volume->GetImageData())
   {
+    this->setLastError(volume ? tr("Choose a method for the automatic bound first.") : tr("No volume is selected: choose the source volume."));
     return false;
   }
   const vtkSmartPointer<vtkSkullEffectsOperation> operation = this->createOperation();
@@ -187,8 +298,11 @@ bool qSlicerSegmentEditorMaskedThresholdEffect::findBounds()
   }
   double range[2];
   volume->GetImageData()->GetScalarRange(range);
-  this->setParameter("MinimumThreshold", low ? range[0] : threshold->GetFoundLower());
-  this->setParameter("MaximumThreshold", low ? threshold->GetFoundUpper() : range[1]);
+  const int wasModified = this->parameterSetNode()->StartModify();
+  this->setParameter("MinimumThreshold", Exactly(low ? range[0] : threshold->GetFoundLower()));
+  this->setParameter("MaximumThreshold", Exactly(low ? threshold->GetFoundUpper() : range[1]));
+  this->parameterSetNode()->EndModify(wasModified);
+  this->tell(tr("From %1 to %2").arg(this->parameter("MinimumThreshold"), this->parameter("MaximumThreshold")), threshold);
   return true;
 }
 
@@ -206,8 +320,8 @@ void qSlicerSegmentEditorMaskedThresholdEffect::onFindClicked()
 void qSlicerSegmentEditorMaskedThresholdEffect::onSelectionDragged(double lower, double upper)
 {
   const int wasModified = this->parameterSetNode()->StartModify();
-  this->setParameter("MinimumThreshold", lower);
-  this->setParameter("MaximumThreshold", upper);
+  this->setParameter("MinimumThreshold", Exactly(lower));
+  this->setParameter("MaximumThreshold", Exactly(upper));
   this->parameterSetNode()->EndModify(wasModified);
 }
 

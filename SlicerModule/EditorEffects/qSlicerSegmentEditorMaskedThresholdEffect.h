@@ -7,7 +7,7 @@ class qSlicerSegmentEditorMaskedThresholdEffectPrivate;
 
 /// \brief What lies between two intensities, inside a mask.
 ///
-/// Parameters: MaskSegmentID, InvertMask, MinimumThreshold, MaximumThreshold, Method (NONE or a method's name), Side
+/// Parameters: Preset (NONE, MR_SKULL; see usePreset()), MaskSegmentID, InvertMask, MinimumThreshold, MaximumThreshold, Method (NONE or a method's name), Side
 /// (HIGH, LOW), MinimumDepthMm, MaximumDepthMm (0 is no limit), BiasSigmaMm, MinimumIslandMl, MaximumHoleMl.
 class Q_SLICER_SKULLEFFECTS_EFFECTS_EXPORT qSlicerSegmentEditorMaskedThresholdEffect : public qSlicerSegmentEditorSkullEffectsEffect
 {
@@ -22,13 +22,22 @@ public:
   Q_INVOKABLE const QString helpText() const override;
   qSlicerSegmentEditorAbstractEffect* clone() override;
   void setupOptionsFrame() override;
+  void setMRMLDefaults() override;
   void activate() override;
   void sourceVolumeNodeChanged() override;
+
+  /// Sets all options but the mask to a preset's: NONE, or MR_SKULL for what may be skull in MR. What one must know of a
+  /// preset's result is among lastWarnings() after findBounds() and apply(), whatever is changed later.
+  Q_INVOKABLE bool usePreset(const QString& preset);
 
   /// Sets the bounds to those that the chosen method finds among the voxels of the mask.
   Q_INVOKABLE bool findBounds();
 
+public slots:
+  void updateGUIFromMRML() override;
+
 protected slots:
+  void onPresetChosen(int index);
   void onFindClicked();
   void onSelectionDragged(double lower, double upper);
 

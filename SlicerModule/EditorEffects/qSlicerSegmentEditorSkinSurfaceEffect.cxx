@@ -8,6 +8,7 @@
 
 // Qt includes
 #include <QIcon>
+#include <QWidget>
 
 //-----------------------------------------------------------------------------
 qSlicerSegmentEditorSkinSurfaceEffect::qSlicerSegmentEditorSkinSurfaceEffect(QObject* parent)
@@ -80,4 +81,22 @@ vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorSkinSurfaceEffect:
   skin->SetOpeningMm(this->number("OpeningMm", skin->GetOpeningMm()));
   skin->SetKeepAirways(this->integerParameter("KeepAirways") != 0);
   return skin;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkinSurfaceEffect::updateGUIFromMRML()
+{
+  Superclass::updateGUIFromMRML();
+  if (QWidget* threshold = this->optionWidget("Threshold"))
+  {
+    threshold->setEnabled(this->parameter("AutomaticThreshold") == "0");
+  }
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorSkinSurfaceEffect::summary(vtkSkullEffectsOperation* operation)
+{
+  auto* skin = vtkSkullEffectsSkin::SafeDownCast(operation);
+  const QString found = skin->GetFoundModality() == vtkSkullEffectsSkin::ModalityCT ? tr("CT, tissue from %1 HU") : tr("MR, tissue from %1");
+  return tr("%1 (%2)").arg(Superclass::summary(operation), found.arg(skin->GetFoundThreshold(), 0, 'g', 4));
 }

@@ -20,8 +20,12 @@ public:
   qSlicerSegmentEditorAbstractEffect* clone() override;
   void setupOptionsFrame() override;
 
+public slots:
+  void updateGUIFromMRML() override;
+
 protected:
   vtkSmartPointer<vtkSkullEffectsOperation> createOperation() override;
+  QString summary(vtkSkullEffectsOperation* operation) override;
 
 private:
   Q_DISABLE_COPY(qSlicerSegmentEditorSkinSurfaceEffect);

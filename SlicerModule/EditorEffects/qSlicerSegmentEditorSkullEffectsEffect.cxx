@@ -57,6 +57,8 @@ public:
     QWidget* Widget;
     std::function<void(const QString&)> Show;
     std::function<QString()> Value;
+    /// The widget's value when it was shown last: unless the user changes that, a number keeps the digits that a box rounds.
+    QString Shown{};
   };
 
   explicit qSlicerSegmentEditorSkullEffectsEffectPrivate(qSlicerSegmentEditorAbstractEffect* effect)
@@ -77,6 +79,8 @@ public:
   vtkSmartPointer<vtkSkullEffectsOperation> Operation;
   vtkSmartPointer<vtkOrientedImageData> Mask;
   QString State;
+  /// Of what the preview is going to be computed next.
+  QString NextState;
   bool Previews{ false };
 
   SkullEffectsSlicePreview Preview;
@@ -239,10 +243,6 @@ bool qSlicerSegmentEditorSkullEffectsEffect::computeResult()
     d->Mask = mask;
     d->State = state;
   }
-  for (int i = 0; i < d->Operation->GetNumberOfWarnings(); ++i)
-  {
-    d->LastWarnings << QString::fromStdString(d->Operation->GetWarning(i));
-  }
   this->show(d->Operation);
   return true;
 }
@@ -250,11 +250,28 @@ bool qSlicerSegmentEditorSkullEffectsEffect::computeResult()
 //-----------------------------------------------------------------------------
 void qSlicerSegmentEditorSkullEffectsEffect::show(vtkSkullEffectsOperation* operation)
 {
+  this->tell(this->summary(operation), operation);
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::tell(const QString& line, vtkSkullEffectsOperation* operation)
+{
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  d->LastWarnings.clear();
+  for (int i = 0; i < operation->GetNumberOfWarnings(); ++i)
+  {
+    d->LastWarnings << QString::fromStdString(operation->GetWarning(i));
+  }
   if (d->Message)
   {
-    d->Message->setText((QStringList(tr("%1 mL").arg(operation->GetVolumeMl(), 0, 'f', 1)) + d->LastWarnings).join("\n"));
+    d->Message->setText((QStringList(line) + d->LastWarnings).join("\n"));
   }
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorSkullEffectsEffect::summary(vtkSkullEffectsOperation* operation)
+{
+  return tr("%1 mL").arg(operation->GetVolumeMl(), 0, 'f', 1);
 }
 
 //-----------------------------------------------------------------------------
@@ -342,6 +359,10 @@ void qSlicerSegmentEditorSkullEffectsEffect::onPreviewOutdated()
 void qSlicerSegmentEditorSkullEffectsEffect::onPulse()
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (this->active())
+  {
+    this->follow();
+  }
   SkullEffectsSlicePreview::Selection selection{};
   if (!this->active() || !this->parameterSetNode() || !this->parameterSetNode()->GetSegmentationNode() || !this->previewSelection(selection))
   {
@@ -353,6 +374,26 @@ void qSlicerSegmentEditorSkullEffectsEffect::onPulse()
   if (d->Step >= PULSE_STEPS || d->Step <= 0)
   {
     d->Direction = -d->Direction;
+  }
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::follow()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (!d->Previews)
+  {
+    return;
+  }
+  const QString state = this->state();
+  if (state == d->NextState)
+  {
+    return;
+  }
+  d->NextState = state;
+  if (state != d->State)
+  {
+    d->Outdated.start();
   }
 }
 
@@ -395,7 +436,8 @@ bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* ope
   // The mask is what the effect works in: it must not lose what the selected segment gains.
   const std::string maskID = operation->GetMaskSegmentID();
   vtkNew<vtkOrientedImageData> maskSegment;
-  const bool protects = !maskID.empty() && maskID != segmentID && segmentation->GetBinaryLabelmapRepresentation(maskID, maskSegment);
+  const bool protects = !maskID.empty() && maskID != segmentID && editor->GetOverwriteMode() != vtkMRMLSegmentEditorNode::OverwriteNone
+                        && segmentation->GetBinaryLabelmapRepresentation(maskID, maskSegment);
 
   this->saveStateForUndo();
   if (segmentID.empty())
@@ -403,12 +445,20 @@ bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* ope
     segmentID = vtkSlicerSkullEffectsLogic::AddSegment(segmentation, operation->GetDefaultSegmentName());
     editor->SetSelectedSegmentID(segmentID.c_str());
   }
-  this->modifySegmentByLabelmap(segmentation, segmentID.c_str(), mask, ModificationModeSet);
+  this->setSegment(segmentID, mask);
   if (protects)
   {
     vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(maskSegment, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MAX);
   }
   return true;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::setSegment(const std::string& segmentID, vtkOrientedImageData* mask)
+{
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  const bool cleared = vtkSlicerSkullEffectsLogic::ClearSegmentToSet(editor, segmentID);
+  this->modifySegmentByLabelmap(editor->GetSegmentationNode(), segmentID.c_str(), mask, cleared ? ModificationModeAdd : ModificationModeSet);
 }
 
 //-----------------------------------------------------------------------------
@@ -543,14 +593,11 @@ void qSlicerSegmentEditorSkullEffectsEffect::updateGUIFromMRML()
   {
     return;
   }
-  for (const auto& option : d->Options)
+  for (auto& option : d->Options)
   {
     const QSignalBlocker blocker(option.Widget);
     option.Show(this->parameter(option.Name));
-  }
-  if (d->Previews && this->state() != d->State)
-  {
-    d->Outdated.start();
+    option.Shown = option.Value();
   }
 }
 
@@ -565,9 +612,20 @@ void qSlicerSegmentEditorSkullEffectsEffect::updateMRMLFromGUI()
   const int wasModified = this->parameterSetNode()->StartModify();
   for (const auto& option : d->Options)
   {
-    this->setParameter(option.Name, option.Value());
+    if (option.Value() != option.Shown)
+    {
+      this->setParameter(option.Name, option.Value());
+    }
   }
   this->parameterSetNode()->EndModify(wasModified);
+}
+
+//-----------------------------------------------------------------------------
+QWidget* qSlicerSegmentEditorSkullEffectsEffect::optionWidget(const QString& name) const
+{
+  Q_D(const qSlicerSegmentEditorSkullEffectsEffect);
+  const auto found = std::find_if(d->Options.begin(), d->Options.end(), [&](const auto& option) { return option.Name == name; });
+  return found != d->Options.end() ? found->Widget : nullptr;
 }
 
 //-----------------------------------------------------------------------------

@@ -13,6 +13,9 @@
 // Qt includes
 #include <QStringList>
 
+// STD includes
+#include <string>
+
 class qSlicerSegmentEditorSkullEffectsEffectPrivate;
 class vtkSkullEffectsOperation;
 class vtkSlicerSkullEffectsLogic;
@@ -76,8 +79,17 @@ protected:
   /// Shows what an operation found, whether it is written or not.
   virtual void show(vtkSkullEffectsOperation* operation);
 
+  /// Shows a line and the operation's warnings, which are then the last ones.
+  void tell(const QString& line, vtkSkullEffectsOperation* operation);
+
+  /// What an operation found, in a line.
+  virtual QString summary(vtkSkullEffectsOperation* operation);
+
   /// Writes the operation's result: sets the selected segment, or a new one, to the mask.
   virtual bool write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask);
+
+  /// Sets a segment to a mask, within the editor's masking and overwriting.
+  void setSegment(const std::string& segmentID, vtkOrientedImageData* mask);
 
   ///@{
   /// Adds an option: a parameter of this name, and the widget that shows it.
@@ -92,12 +104,18 @@ protected:
   void addSegment(const QString& name, const QString& label, const QString& toolTip);
   ///@}
 
+  /// The widget of an option.
+  QWidget* optionWidget(const QString& name) const;
+
   /// Adds Apply, the progress bar and the message, below all options.
   /// \param withPreview Add a button for preview(), too.
   void addApply(bool withPreview);
 
   /// What the slice views show while the effect is active, some times a second; by default what preview() has computed.
   virtual bool previewSelection(SkullEffectsSlicePreview::Selection& selection);
+
+  /// Follows, some times a second while the effect is active, what changes without a word to effects, as by an undo.
+  virtual void follow();
 
   /// What a result depends on; while it stays the same, a computed one can be written.
   virtual QString state();

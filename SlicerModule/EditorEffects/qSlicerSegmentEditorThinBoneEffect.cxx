@@ -8,11 +8,16 @@
 #include <vtkMRMLSegmentEditorNode.h>
 #include <vtkMRMLSegmentationNode.h>
 #include <vtkOrientedImageData.h>
+#include <vtkSegment.h>
 #include <vtkSegmentation.h>
+
+// Slicer includes
+#include <qMRMLNodeComboBox.h>
 
 // MRML includes
 #include <vtkMRMLCameraNode.h>
 #include <vtkMRMLMarkupsFiducialNode.h>
+#include <vtkMRMLMarkupsROINode.h>
 #include <vtkMRMLScalarVolumeNode.h>
 #include <vtkMRMLScene.h>
 #include <vtkMRMLSliceNode.h>
@@ -20,6 +25,7 @@
 #include <vtkMRMLTransformNode.h>
 
 // VTK includes
+#include <vtkBoundingBox.h>
 #include <vtkGeneralTransform.h>
 #include <vtkNew.h>
 
@@ -33,9 +39,15 @@
 #include <QTableWidget>
 
 // STD includes
-#include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
+
+namespace
+{
+/// Of the segment of what was added: the ID of the bone's.
+const char* const ADDED_TO_TAG = "SkullEffects.ThinBone.AddedTo";
+}
 
 //-----------------------------------------------------------------------------
 qSlicerSegmentEditorThinBoneEffect::qSlicerSegmentEditorThinBoneEffect(QObject* parent)
@@ -91,6 +103,17 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
                   tr("The scanner's full width at half maximum; 0 measures it on the skin."),
                   20.,
                   defaults->GetFwhmThroughPlaneMm());
+  this->Region = new qMRMLNodeComboBox();
+  this->Region->setObjectName("SkullEffectsRegion");
+  this->Region->setNodeTypes({ "vtkMRMLMarkupsROINode" });
+  this->Region->setNoneEnabled(true);
+  this->Region->setNoneDisplay(tr("Whole scan"));
+  this->Region->setRenameEnabled(true);
+  this->Region->setToolTip(tr("Look for walls and openings only in this box, which is faster; a turned one is taken by its bounds along the volume's axes. "
+                              "Choose to create one, and drag its handles in the views."));
+  this->addLabeledOptionsWidget(tr("Region:"), this->Region);
+  QObject::connect(this->Region, SIGNAL(currentNodeChanged(vtkMRMLNode*)), this, SLOT(onRegionChosen(vtkMRMLNode*)));
+  QObject::connect(this->Region, SIGNAL(nodeAddedByUser(vtkMRMLNode*)), this, SLOT(onRegionAdded(vtkMRMLNode*)));
   this->addApply(true);
 
   const QStringList columns{ tr("Verdict"), tr("Size"), tr("Wall in it"), tr("Both sides"), tr("By") };
@@ -129,22 +152,85 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
                    });
 
   auto* buttons = new QHBoxLayout();
-  auto* merge = new QPushButton(tr("Merge into bone"));
-  merge->setToolTip(tr("Add what was put back to the selected segment."));
-  QObject::connect(merge, SIGNAL(clicked()), this, SLOT(onMergeClicked()));
-  auto* nodes = new QPushButton(tr("Make nodes"));
-  nodes->setToolTip(tr("Make a table and points of the openings, and a volume of the walls' thickness, to be saved with the scene."));
-  QObject::connect(nodes, SIGNAL(clicked()), this, SLOT(onMakeNodesClicked()));
-  buttons->addWidget(merge);
-  buttons->addWidget(nodes);
+  this->Merge = new QPushButton(tr("Merge into bone"));
+  this->Merge->setToolTip(tr("Add what was put back to the selected segment."));
+  QObject::connect(this->Merge, SIGNAL(clicked()), this, SLOT(onMergeClicked()));
+  this->MakeNodes = new QPushButton(tr("Make nodes"));
+  this->MakeNodes->setToolTip(tr("Make a table and points of the openings, and a volume of the walls' thickness, to be saved with the scene."));
+  QObject::connect(this->MakeNodes, SIGNAL(clicked()), this, SLOT(onMakeNodesClicked()));
+  buttons->addWidget(this->Merge);
+  buttons->addWidget(this->MakeNodes);
   this->addOptionsWidget(buttons);
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorThinBoneEffect::setMRMLDefaults()
+void qSlicerSegmentEditorThinBoneEffect::updateGUIFromMRML()
 {
-  Superclass::setMRMLDefaults();
-  this->setParameterDefault("Decisions", QString());
+  Superclass::updateGUIFromMRML();
+  if (!this->Region || !this->active() || !this->scene())
+  {
+    return;
+  }
+  const QSignalBlocker blocker(this->Region);
+  this->Region->setMRMLScene(this->scene());
+  this->Region->setCurrentNode(this->nodeReference("Region"));
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::onRegionChosen(vtkMRMLNode* region)
+{
+  if (this->active() && this->parameterSetNode())
+  {
+    this->setNodeReference("Region", region);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::onRegionAdded(vtkMRMLNode* node)
+{
+  auto* region = vtkMRMLMarkupsROINode::SafeDownCast(node);
+  vtkMRMLScalarVolumeNode* volume = this->parameterSetNode() ? this->parameterSetNode()->GetSourceVolumeNode() : nullptr;
+  if (!region || !volume)
+  {
+    return;
+  }
+  // The middle of the volume, with handles in every view.
+  double bounds[6], center[3], size[3];
+  volume->GetRASBounds(bounds);
+  vtkBoundingBox box(bounds);
+  box.GetCenter(center);
+  box.GetLengths(size);
+  region->SetSize(size[0] / 2., size[1] / 2., size[2] / 2.);
+  region->SetCenter(center);
+  region->CreateDefaultDisplayNodes();
+}
+
+//-----------------------------------------------------------------------------
+vtkSegment* qSlicerSegmentEditorThinBoneEffect::bone()
+{
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
+  return segmentation && editor->GetSelectedSegmentID() ? segmentation->GetSegmentation()->GetSegment(editor->GetSelectedSegmentID()) : nullptr;
+}
+
+//-----------------------------------------------------------------------------
+std::string qSlicerSegmentEditorThinBoneEffect::addedSegmentID()
+{
+  if (!this->bone())
+  {
+    return "";
+  }
+  vtkSegmentation* segments = this->parameterSetNode()->GetSegmentationNode()->GetSegmentation();
+  const std::string boneID = this->parameterSetNode()->GetSelectedSegmentID();
+  for (int i = 0; i < segments->GetNumberOfSegments(); ++i)
+  {
+    std::string addedTo;
+    if (segments->GetNthSegment(i)->GetTag(ADDED_TO_TAG, addedTo) && addedTo == boneID)
+    {
+      return segments->GetNthSegmentID(i);
+    }
+  }
+  return "";
 }
 
 //-----------------------------------------------------------------------------
@@ -157,21 +243,49 @@ vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorThinBoneEffect::cr
   thinBone->SetLargestOpeningMm(this->number("LargestOpeningMm", thinBone->GetLargestOpeningMm()));
   thinBone->SetFwhmInPlaneMm(this->number("FwhmInPlaneMm", thinBone->GetFwhmInPlaneMm()));
   thinBone->SetFwhmThroughPlaneMm(this->number("FwhmThroughPlaneMm", thinBone->GetFwhmThroughPlaneMm()));
-  for (const QString& decision : this->parameter("Decisions").split(';'))
+  auto* region = vtkMRMLMarkupsROINode::SafeDownCast(this->nodeReference("Region"));
+  if (region && editor->GetSourceVolumeNode())
   {
-    const QStringList parts = decision.split(',');
-    if (parts.size() == 4)
-    {
-      thinBone->AddDecision(parts[0].toDouble(), parts[1].toDouble(), parts[2].toDouble(), parts[3].toInt());
-    }
+    double bounds[6];
+    vtkSlicerSkullEffectsLogic::GetRegionBounds(region, editor->GetSourceVolumeNode(), bounds);
+    thinBone->SetRoiMm(bounds);
   }
+  thinBone->ReadDecisions(this->bone());
   return thinBone;
 }
 
 //-----------------------------------------------------------------------------
 QString qSlicerSegmentEditorThinBoneEffect::state()
 {
-  return Superclass::state() + this->parameter("Decisions");
+  QString state = Superclass::state();
+  auto* region = vtkMRMLMarkupsROINode::SafeDownCast(this->nodeReference("Region"));
+  vtkMRMLScalarVolumeNode* volume = this->parameterSetNode() ? this->parameterSetNode()->GetSourceVolumeNode() : nullptr;
+  if (region && volume)
+  {
+    std::array<double, 6> bounds;
+    vtkSlicerSkullEffectsLogic::GetRegionBounds(region, volume, bounds.data());
+    for (const double bound : bounds)
+    {
+      state += "|" + QString::number(bound, 'g', 17);
+    }
+  }
+  return state + "|" + QString::fromStdString(vtkSkullEffectsThinBone::GetDecisionsText(this->bone()));
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::follow()
+{
+  Superclass::follow();
+  if (this->Merge)
+  {
+    this->Merge->setEnabled(!this->addedSegmentID().empty());
+    this->MakeNodes->setEnabled(this->Last != nullptr);
+  }
+  if (this->Last && this->bone() && vtkSkullEffectsThinBone::GetDecisionsText(this->bone()) != this->ListedDecisions)
+  {
+    this->Last->UpdateVerdicts(this->bone());
+    this->list();
+  }
 }
 
 //-----------------------------------------------------------------------------
@@ -191,11 +305,13 @@ bool qSlicerSegmentEditorThinBoneEffect::write(vtkSkullEffectsOperation* operati
 {
   vtkMRMLSegmentationNode* segmentation = this->parameterSetNode()->GetSegmentationNode();
   this->saveStateForUndo();
-  if (this->AddedSegmentID.empty() || segmentation->GetSegmentation()->GetSegmentIndex(this->AddedSegmentID) < 0)
+  std::string added = this->addedSegmentID();
+  if (added.empty())
   {
-    this->AddedSegmentID = vtkSlicerSkullEffectsLogic::AddSegment(segmentation, operation->GetDefaultSegmentName());
+    added = vtkSlicerSkullEffectsLogic::AddSegment(segmentation, operation->GetDefaultSegmentName());
+    segmentation->GetSegmentation()->GetSegment(added)->SetTag(ADDED_TO_TAG, this->parameterSetNode()->GetSelectedSegmentID());
   }
-  this->modifySegmentByLabelmap(segmentation, this->AddedSegmentID.c_str(), mask, ModificationModeSet);
+  this->setSegment(added, mask);
   return true;
 }
 
@@ -205,7 +321,27 @@ void qSlicerSegmentEditorThinBoneEffect::show(vtkSkullEffectsOperation* operatio
   Superclass::show(operation);
   this->Last = vtkSkullEffectsThinBone::SafeDownCast(operation);
   this->LastVolume = this->parameterSetNode()->GetSourceVolumeNode();
-  if (!this->Openings || !this->Last)
+  this->list();
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorThinBoneEffect::summary(vtkSkullEffectsOperation* operation)
+{
+  auto* found = vtkSkullEffectsThinBone::SafeDownCast(operation);
+  int count[3] = { 0, 0, 0 };
+  for (int i = 0; i < found->GetNumberOfOpenings(); ++i)
+  {
+    ++count[found->GetOpeningVerdict(i)];
+  }
+  return tr("%1 put back; openings: %2 filled, %3 open, %4 undecided").arg(Superclass::summary(operation)).arg(count[0]).arg(count[1]).arg(count[2]);
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorThinBoneEffect::list()
+{
+  this->ListedDecisions = vtkSkullEffectsThinBone::GetDecisionsText(this->bone());
+  this->tell(this->summary(this->Last), this->Last);
+  if (!this->Openings)
   {
     return;
   }
@@ -300,44 +436,34 @@ bool qSlicerSegmentEditorThinBoneEffect::toggleOpening(int index)
     this->setLastError(logic ? QString::fromStdString(logic->GetErrorMessage()) : tr("The module SkullEffects is not loaded."));
     return false;
   }
-  if (!opening->IsEmpty() && segmentation->GetSegmentation()->GetSegmentIndex(this->AddedSegmentID) >= 0)
+  this->saveStateForUndo();
+  const std::string added = this->addedSegmentID();
+  if (!opening->IsEmpty() && !added.empty())
   {
-    this->saveStateForUndo();
-    this->modifySegmentByLabelmap(segmentation,
-                                  this->AddedSegmentID.c_str(),
-                                  opening,
-                                  verdict == vtkSkullEffectsThinBone::Filled ? ModificationModeAdd : ModificationModeRemove);
+    this->modifySegmentByLabelmap(
+      segmentation, added.c_str(), opening, verdict == vtkSkullEffectsThinBone::Filled ? ModificationModeAdd : ModificationModeRemove);
   }
-  // The last word on a place counts.
-  double center[3] = { 0., 0., 0. };
-  found->GetOpeningCenter(index, center);
-  const QString place = QString("%1,%2,%3,").arg(center[0], 0, 'f', 3).arg(center[1], 0, 'f', 3).arg(center[2], 0, 'f', 3);
-  QStringList decisions = this->parameter("Decisions").split(';', Qt::SkipEmptyParts);
-  decisions.erase(std::remove_if(decisions.begin(), decisions.end(), [&](const QString& other) { return other.startsWith(place); }), decisions.end());
-  decisions << place + QString::number(verdict);
-  this->setParameter("Decisions", decisions.join(';'));
   found->SetOpeningVerdict(index, verdict);
-  this->show(found);
+  found->WriteDecision(index, this->bone());
+  this->list();
   return true;
 }
 
 //-----------------------------------------------------------------------------
 bool qSlicerSegmentEditorThinBoneEffect::merge()
 {
-  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
-  vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
-  const std::string bone = editor && editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
+  vtkMRMLSegmentationNode* segmentation = this->parameterSetNode() ? this->parameterSetNode()->GetSegmentationNode() : nullptr;
+  const std::string addedID = this->addedSegmentID();
   vtkNew<vtkOrientedImageData> added;
-  if (!segmentation || this->AddedSegmentID.empty() || bone.empty() || bone == this->AddedSegmentID
-      || !segmentation->GetBinaryLabelmapRepresentation(this->AddedSegmentID, added))
+  if (addedID.empty() || !segmentation->GetBinaryLabelmapRepresentation(addedID, added))
   {
     this->setLastError(tr("There is nothing to merge: apply first, with the bone's segment selected."));
     return false;
   }
   this->saveStateForUndo();
-  this->modifySegmentByLabelmap(segmentation, bone.c_str(), added, ModificationModeAdd);
-  segmentation->GetSegmentation()->RemoveSegment(this->AddedSegmentID);
-  this->AddedSegmentID.clear();
+  this->modifySegmentByLabelmap(segmentation, this->parameterSetNode()->GetSelectedSegmentID(), added, ModificationModeAdd);
+  vtkSkullEffectsThinBone::RemoveFilledDecisions(this->bone());
+  segmentation->GetSegmentation()->RemoveSegment(addedID);
   return true;
 }
 

@@ -6,15 +6,19 @@
 // VTK includes
 #include <vtkWeakPointer.h>
 
+class QPushButton;
 class QTableWidget;
+class qMRMLNodeComboBox;
+class vtkMRMLNode;
 class vtkMRMLScalarVolumeNode;
+class vtkSegment;
 class vtkSkullEffectsThinBone;
 
 /// \brief Bone of a CT that is thinner than a voxel, put back; every opening listed for review.
 ///
 /// The selected segment is the base bone, which is never changed: what is added becomes a segment of its own, until it is
-/// merged. Parameters: ThinnestMm, LargestOpeningMm, FwhmInPlaneMm and FwhmThroughPlaneMm (0 is measured on the skin),
-/// Decisions (the user's verdicts: R, A, S in mm and 0 for filled or 1 for open, comma-separated, one after the other with ;).
+/// merged. Parameters: ThinnestMm, LargestOpeningMm, FwhmInPlaneMm and FwhmThroughPlaneMm (0 is measured on the skin); and
+/// the node reference Region, a markups ROI. The user's verdicts stand in the segment of the bone.
 class Q_SLICER_SKULLEFFECTS_EFFECTS_EXPORT qSlicerSegmentEditorThinBoneEffect : public qSlicerSegmentEditorSkullEffectsEffect
 {
   Q_OBJECT
@@ -28,7 +32,6 @@ public:
   Q_INVOKABLE const QString helpText() const override;
   qSlicerSegmentEditorAbstractEffect* clone() override;
   void setupOptionsFrame() override;
-  void setMRMLDefaults() override;
 
   /// Number of openings that were found.
   Q_INVOKABLE int numberOfOpenings() const;
@@ -45,7 +48,12 @@ public:
   /// Makes a table and points of the openings, and a volume of the walls' thickness.
   Q_INVOKABLE bool makeNodes();
 
+public slots:
+  void updateGUIFromMRML() override;
+
 protected slots:
+  void onRegionChosen(vtkMRMLNode* region);
+  void onRegionAdded(vtkMRMLNode* region);
   void onMergeClicked();
   void onMakeNodesClicked();
 
@@ -54,16 +62,28 @@ protected:
   void show(vtkSkullEffectsOperation* operation) override;
   bool write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask) override;
   bool previewSelection(SkullEffectsSlicePreview::Selection& selection) override;
+  QString summary(vtkSkullEffectsOperation* operation) override;
+  void follow() override;
   QString state() override;
 
 private:
   /// What was found last; null, with a message, where there is nothing or the volume is another one now.
   vtkSkullEffectsThinBone* lastResult();
+  /// The selected segment; null where none is.
+  vtkSegment* bone();
+  /// The segment of what was added to the selected one; empty where there is none.
+  std::string addedSegmentID();
+  /// Lists the openings with their verdicts.
+  void list();
 
   vtkSmartPointer<vtkSkullEffectsThinBone> Last;
   vtkWeakPointer<vtkMRMLScalarVolumeNode> LastVolume;
+  qMRMLNodeComboBox* Region{ nullptr };
   QTableWidget* Openings{ nullptr };
-  std::string AddedSegmentID;
+  QPushButton* Merge{ nullptr };
+  QPushButton* MakeNodes{ nullptr };
+  /// The bone's decisions as the list shows them.
+  std::string ListedDecisions;
 
   Q_DISABLE_COPY(qSlicerSegmentEditorThinBoneEffect);
 };

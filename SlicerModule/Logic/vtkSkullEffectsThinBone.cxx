@@ -4,6 +4,7 @@
 
 // Segmentations includes
 #include <vtkOrientedImageData.h>
+#include <vtkSegment.h>
 
 // MRML includes
 #include <vtkMRMLMarkupsFiducialNode.h>
@@ -26,10 +27,16 @@
 
 // STD includes
 #include <algorithm>
+#include <iomanip>
+#include <locale>
+#include <sstream>
+#include <string>
 #include <vector>
 
 namespace
 {
+const char* const DECISIONS_TAG = "SkullEffects.ThinBone.Decisions";
+
 const char* const VERDICTS[] = { "filled", "open", "undecided" };
 
 //-----------------------------------------------------------------------------
@@ -38,6 +45,55 @@ template <typename T>
 const T* At(const std::vector<T>& list, int index)
 {
   return index >= 0 && index < static_cast<int>(list.size()) ? &list[index] : nullptr;
+}
+
+//-----------------------------------------------------------------------------
+/// A place as the tag has it.
+std::string PlaceText(const double center[3])
+{
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  text << std::fixed << std::setprecision(3) << center[0] << ',' << center[1] << ',' << center[2];
+  return text.str();
+}
+
+//-----------------------------------------------------------------------------
+std::vector<std::string> DecisionTexts(vtkSegment* bone)
+{
+  std::vector<std::string> texts;
+  std::istringstream list(vtkSkullEffectsThinBone::GetDecisionsText(bone));
+  for (std::string text; std::getline(list, text, ';');)
+  {
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+//-----------------------------------------------------------------------------
+void SetDecisionTexts(vtkSegment* bone, const std::vector<std::string>& texts)
+{
+  if (texts.empty())
+  {
+    bone->RemoveTag(DECISIONS_TAG);
+    return;
+  }
+  std::string tag;
+  for (const std::string& text : texts)
+  {
+    tag += (tag.empty() ? "" : ";") + text;
+  }
+  bone->SetTag(DECISIONS_TAG, tag);
+}
+
+//-----------------------------------------------------------------------------
+bool ParseDecision(const std::string& text, double center[3], int& verdict)
+{
+  std::istringstream in(text);
+  in.imbue(std::locale::classic());
+  char comma[3] = {};
+  in >> center[0] >> comma[0] >> center[1] >> comma[1] >> center[2] >> comma[2] >> verdict;
+  return in && std::all_of(comma, comma + 3, [](char c) { return c == ','; }) && verdict >= vtkSkullEffectsThinBone::Filled
+         && verdict <= vtkSkullEffectsThinBone::Undecided;
 }
 }
 
@@ -87,6 +143,93 @@ void vtkSkullEffectsThinBone::RemoveAllDecisions()
 }
 
 //-----------------------------------------------------------------------------
+int vtkSkullEffectsThinBone::GetNumberOfDecisions() const
+{
+  return static_cast<int>(this->Decisions.size());
+}
+
+//-----------------------------------------------------------------------------
+std::string vtkSkullEffectsThinBone::GetDecisionsText(vtkSegment* bone)
+{
+  std::string text;
+  if (bone)
+  {
+    bone->GetTag(DECISIONS_TAG, text);
+  }
+  return text;
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::ReadDecisions(vtkSegment* bone)
+{
+  this->RemoveAllDecisions();
+  for (const std::string& text : DecisionTexts(bone))
+  {
+    double center[3];
+    int verdict;
+    if (ParseDecision(text, center, verdict))
+    {
+      this->AddDecision(center[0], center[1], center[2], verdict);
+    }
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::WriteDecision(int index, vtkSegment* bone)
+{
+  const Opening* opening = At(this->Openings, index);
+  if (!opening || !bone)
+  {
+    return;
+  }
+  const std::string place = PlaceText(opening->Center) + ",";
+  auto texts = DecisionTexts(bone);
+  texts.erase(std::remove_if(texts.begin(), texts.end(), [&](const std::string& text) { return text.compare(0, place.size(), place) == 0; }), texts.end());
+  texts.push_back(place + std::to_string(opening->Verdict));
+  SetDecisionTexts(bone, texts);
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::RemoveFilledDecisions(vtkSegment* bone)
+{
+  auto texts = DecisionTexts(bone);
+  const auto fills = [](const std::string& text) {
+    double center[3];
+    int verdict;
+    return ParseDecision(text, center, verdict) && verdict == Filled;
+  };
+  const auto end = std::remove_if(texts.begin(), texts.end(), fills);
+  if (end != texts.end())
+  {
+    texts.erase(end, texts.end());
+    SetDecisionTexts(bone, texts);
+  }
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThinBone::UpdateVerdicts(vtkSegment* bone)
+{
+  const auto texts = DecisionTexts(bone);
+  for (Opening& opening : this->Openings)
+  {
+    opening.Verdict = opening.RunVerdict;
+    opening.Decided = opening.RunDecided;
+    const std::string place = PlaceText(opening.Center) + ",";
+    for (const std::string& text : texts)
+    {
+      double center[3];
+      int verdict;
+      if (text.compare(0, place.size(), place) == 0 && ParseDecision(text, center, verdict))
+      {
+        opening.Verdict = verdict;
+        opening.Decided = true;
+      }
+    }
+  }
+  this->Modified();
+}
+
+//-----------------------------------------------------------------------------
 void vtkSkullEffectsThinBone::Run(const SkullEffectsRun& run)
 {
   skull::ffi::ThinBoneParams params = skull::ffi::default_thin_bone_params();
@@ -124,6 +267,8 @@ void vtkSkullEffectsThinBone::Run(const SkullEffectsRun& run)
     opening.AreaMm2 = found.area_mm2;
     opening.Verdict = static_cast<int>(found.verdict);
     opening.Decided = found.decided;
+    opening.RunVerdict = opening.Verdict;
+    opening.RunDecided = opening.Decided;
     opening.Residual = found.residual;
     opening.ResidualError = found.residual_se;
     opening.ResidualIfEmpty = found.residual_if_empty;

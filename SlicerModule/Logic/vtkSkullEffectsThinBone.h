@@ -15,6 +15,7 @@ class vtkMRMLMarkupsFiducialNode;
 class vtkMRMLScalarVolumeNode;
 class vtkMRMLTableNode;
 class vtkOrientedImageData;
+class vtkSegment;
 
 /// \brief Walls thinner than a voxel, put back into the bone of a CT, with every opening listed.
 ///
@@ -73,6 +74,19 @@ public:
   /// Verdicts to use instead of the found ones, on the openings nearest to a place in the volume's RAS.
   void AddDecision(double r, double a, double s, int verdict);
   void RemoveAllDecisions();
+  int GetNumberOfDecisions() const;
+  ///@}
+
+  ///@{
+  /// The user's verdicts belong to the bone: as a tag of its segment they are saved and loaded with it, and undone with it.
+  /// ReadDecisions() takes the segment's instead of those that were added.
+  void ReadDecisions(vtkSegment* bone);
+  /// The tag's text: of each verdict R, A, S in mm and the verdict, with commas; with a semicolon between them.
+  static std::string GetDecisionsText(vtkSegment* bone);
+  /// Adds an opening's verdict, instead of an earlier one on the same opening.
+  void WriteDecision(int index, vtkSegment* bone);
+  /// Forgets the verdicts that filled an opening, as is due when the bone has got what they added.
+  static void RemoveFilledDecisions(vtkSegment* bone);
   ///@}
 
   ///@{
@@ -96,6 +110,10 @@ public:
 
   /// Gives an opening the user's verdict without another run. What changes by it is WriteOpeningVoxels().
   void SetOpeningVerdict(int index, int verdict);
+
+  /// Gives the openings the verdicts that stand in the segment now, and those of the run where none does: follows an undo of
+  /// WriteDecision().
+  void UpdateVerdicts(vtkSegment* bone);
 
   /// Sets a mask to the voxels, in the geometry of the volume that was run on, that are bone where the opening is filled,
   /// apart from those that another filled opening has. It is only as large as the opening.
@@ -122,6 +140,9 @@ protected:
     double AreaMm2;
     int Verdict;
     bool Decided;
+    /// Verdict and Decided as the run left them.
+    int RunVerdict;
+    bool RunDecided;
     double Residual;
     double ResidualError;
     double ResidualIfEmpty;

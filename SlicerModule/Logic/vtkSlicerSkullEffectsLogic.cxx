@@ -16,12 +16,14 @@
 #include <vtkSlicerSegmentationsModuleLogic.h>
 
 // MRML includes
+#include <vtkMRMLMarkupsROINode.h>
 #include <vtkMRMLModelNode.h>
 #include <vtkMRMLScalarVolumeNode.h>
 #include <vtkMRMLScene.h>
 #include <vtkMRMLTransformNode.h>
 
 // VTK includes
+#include <vtkBoundingBox.h>
 #include <vtkCellArray.h>
 #include <vtkCommand.h>
 #include <vtkDataArray.h>
@@ -522,12 +524,16 @@ bool vtkSlicerSkullEffectsLogic::Apply(vtkSkullEffectsOperation* operation, vtkS
 
     const std::string maskSegmentID = operation->GetMaskSegmentID();
     vtkSmartPointer<vtkOrientedImageData> protectedMask;
-    if (!maskSegmentID.empty() && maskSegmentID != segmentID)
+    const bool overwrites = editor->GetSegmentEditorNode()->GetOverwriteMode() != vtkMRMLSegmentEditorNode::OverwriteNone;
+    if (overwrites && !maskSegmentID.empty() && maskSegmentID != segmentID)
     {
       protectedMask = SegmentOn(mask, segmentation, maskSegmentID);
     }
     editor->SaveStateForUndo();
-    editor->ModifySegmentByLabelmap(segmentation, segmentID.c_str(), mask, vtkSlicerSegmentEditorLogic::ModificationModeSet, false, false);
+    const auto mode = vtkSlicerSkullEffectsLogic::ClearSegmentToSet(editor->GetSegmentEditorNode(), segmentID)
+                        ? vtkSlicerSegmentEditorLogic::ModificationModeAdd
+                        : vtkSlicerSegmentEditorLogic::ModificationModeSet;
+    editor->ModifySegmentByLabelmap(segmentation, segmentID.c_str(), mask, mode, false, false);
     if (protectedMask)
     {
       SetSegment(segmentation, maskSegmentID, protectedMask, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MAX);
@@ -596,6 +602,28 @@ bool vtkSlicerSkullEffectsLogic::ComputeOpeningMask(vtkSkullEffectsThinBone* ope
     const bool matches = !placed.Warp && vtkOrientedImageDataResample::DoGeometriesMatch(placed.Image, reference);
     mask->ShallowCopy(matches ? placed.Image : MaskOn(reference, placed));
   });
+}
+
+//-----------------------------------------------------------------------------
+void vtkSlicerSkullEffectsLogic::GetRegionBounds(vtkMRMLMarkupsROINode* region, vtkMRMLScalarVolumeNode* volume, double bounds[6])
+{
+  double size[3];
+  region->GetSize(size);
+  vtkNew<vtkGeneralTransform> toVolume;
+  vtkMRMLTransformNode::GetTransformBetweenNodes(region->GetParentTransformNode(), volume->GetParentTransformNode(), toVolume);
+  vtkBoundingBox box;
+  for (int corner = 0; corner < 8; ++corner)
+  {
+    double point[4] = { 0., 0., 0., 1. };
+    for (int axis = 0; axis < 3; ++axis)
+    {
+      point[axis] = (corner >> axis & 1 ? 0.5 : -0.5) * size[axis];
+    }
+    region->GetObjectToNodeMatrix()->MultiplyPoint(point, point);
+    toVolume->TransformPoint(point, point);
+    box.AddPoint(point);
+  }
+  box.GetBounds(bounds);
 }
 
 //-----------------------------------------------------------------------------
@@ -695,6 +723,24 @@ std::string vtkSlicerSkullEffectsLogic::AddSegment(vtkMRMLSegmentationNode* segm
     }
   }
   return segments->AddEmptySegment(newID, name);
+}
+
+//-----------------------------------------------------------------------------
+bool vtkSlicerSkullEffectsLogic::ClearSegmentToSet(vtkMRMLSegmentEditorNode* editor, const std::string& segmentID)
+{
+  if (editor->GetMaskMode() != vtkMRMLSegmentationNode::EditAllowedEverywhere || editor->GetSourceVolumeIntensityMask())
+  {
+    return false;
+  }
+  vtkMRMLSegmentationNode* segmentation = editor->GetSegmentationNode();
+  vtkSegment* segment = segmentation->GetSegmentation()->GetSegment(segmentID);
+  const int status = vtkSlicerSegmentationsModuleLogic::GetSegmentStatus(segment);
+  if (!vtkSlicerSegmentationsModuleLogic::ClearSegment(segmentation, segmentID))
+  {
+    return false;
+  }
+  vtkSlicerSegmentationsModuleLogic::SetSegmentStatus(segment, status);
+  return true;
 }
 
 //-----------------------------------------------------------------------------

@@ -11,8 +11,10 @@
 #include <string>
 
 class vtkDoubleArray;
+class vtkMRMLMarkupsROINode;
 class vtkMRMLModelNode;
 class vtkMRMLScalarVolumeNode;
+class vtkMRMLSegmentEditorNode;
 class vtkMRMLSegmentationNode;
 class vtkOrientedImageData;
 class vtkSkullEffectsOperation;
@@ -65,6 +67,9 @@ public:
                           vtkMRMLSegmentationNode* segmentation,
                           vtkOrientedImageData* mask);
 
+  /// The box along R, A and S of the volume that holds a region of interest, which may be turned and below any transform.
+  static void GetRegionBounds(vtkMRMLMarkupsROINode* region, vtkMRMLScalarVolumeNode* volume, double bounds[6]) VTK_SIZEHINT(bounds, 6);
+
   /// Counts the volume's intensities in the segmentation's geometry, inside a segment or, inverted, outside of it.
   /// \param counts The number of voxels in each bin; its number of values is the number of bins.
   /// \param range Lower edge of the first and upper edge of the last bin, in image units.
@@ -91,6 +96,11 @@ public:
   /// Adds an empty segment, with terminology and colour if the name is that of a known structure (Skin, Bone, Skull).
   /// \return Its ID.
   static std::string AddSegment(vtkMRMLSegmentationNode* segmentation, const std::string& name);
+
+  /// Empties a segment that is about to be set, if the editor's masking keeps nothing of it. Adding to it is then the same
+  /// as setting it, and several times faster.
+  /// \return Whether it is empty now.
+  static bool ClearSegmentToSet(vtkMRMLSegmentEditorNode* editor, const std::string& segmentID);
 
   /// Colour of a new segment of this name; that of bone where the name is not that of a known structure.
   static void GetSegmentColor(const std::string& name, double color[3]) VTK_SIZEHINT(color, 3);

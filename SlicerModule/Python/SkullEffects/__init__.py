@@ -346,8 +346,8 @@ def thin_bone(
         the skin).
     :param thinnest_mm: the thinnest wall that is looked for, in mm (default 0.15).
     :param largest_opening_mm: openings up to the area of a circle of this diameter, in mm, are listed (default 40).
-    :param roi_mm: the box that is worked on, in the volume's RAS: pairs of from and to, in mm, along R, A and S (default: the whole
-        scan). The blur is measured on the whole all the same.
+    :param roi_mm: the box that is worked on, in the volume's RAS: pairs of from and to, in mm, along R, A and S; or a markups ROI
+        node, whose bounding box along these axes it is (default: the whole scan). The blur is measured on the whole all the same.
     :param decisions: pairs of a place in the volume's RAS, in mm, and a verdict ("filled", "open" or "undecided") to use for the
         opening nearest to it (default: none).
     :param table: a table node to list the openings in (default: none).
@@ -366,7 +366,11 @@ def thin_bone(
         operation.SetFwhmThroughPlaneMm(_number("fwhm_mm", through_plane, 0.01, 20))
     operation.SetThinnestMm(_number("thinnest_mm", thinnest_mm, 0))
     operation.SetLargestOpeningMm(_number("largest_opening_mm", largest_opening_mm, 0))
-    if roi_mm is not None:
+    if hasattr(roi_mm, "IsA"):
+        bounds = [0.0] * 6
+        vtkSlicerSkullEffectsLogic.GetRegionBounds(roi_mm, volume, bounds)
+        operation.SetRoiMm(bounds)
+    elif roi_mm is not None:
         operation.SetRoiMm(*(_number("roi_mm", end) for pair in roi_mm for end in sorted(pair)))
     for center, verdict in decisions:
         operation.AddDecision(*map(float, center), _choice("verdict", verdict, _VERDICTS))

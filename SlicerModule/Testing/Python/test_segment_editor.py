@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import SkullEffects
 import slicer_core as slicer
+import vtk
 from conftest import Editor, add_cube, add_segmentation, add_volume, of_volume
 
 
@@ -99,6 +100,33 @@ def test_status_changes_with_the_first_edit(edited):
     assert logic.GetSegmentStatus(segment) == logic.NotStarted
     bright(edited)
     assert logic.GetSegmentStatus(segment) == logic.InProgress
+
+
+def test_status_and_look_of_a_segment_stay_as_they_are(edited):
+    volume, segmentation, editor, mask, target, where = edited
+    logic = slicer.vtkSlicerSegmentationsModuleLogic
+    segment = segmentation.GetSegmentation().GetSegment(target)
+    bright(edited)
+    logic.SetSegmentStatus(segment, logic.Completed)
+    segment.SetTag("Kept", "1")
+    name, color = segment.GetName(), segment.GetColor()
+    SkullEffects.threshold(volume, segmentation, "Bright", lower=80, editor=editor.logic)
+    assert segmentation.GetSegmentation().GetSegment(target) == segment
+    assert logic.GetSegmentStatus(segment) == logic.Completed
+    assert segment.HasTag("Kept") and (segment.GetName(), segment.GetColor()) == (name, color)
+
+
+def test_the_surface_of_a_segment_follows(edited):
+    volume, segmentation, editor, mask, target, where = edited
+    bright(edited)
+    segmentation.CreateClosedSurfaceRepresentation()
+    surface = vtk.vtkPolyData()
+    segmentation.GetClosedSurfaceRepresentation(target, surface)
+    before = surface.GetBounds()
+    SkullEffects.threshold(volume, segmentation, "Bright", lower=80, editor=editor.logic)
+    segmentation.GetClosedSurfaceRepresentation(target, surface)
+    assert surface.GetNumberOfPoints() > 0
+    assert surface.GetBounds() != before
 
 
 def test_no_segment_selected_is_said_and_changes_nothing(edited):

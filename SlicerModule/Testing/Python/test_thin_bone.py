@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SkullEffects
 import slicer_core as slicer
-from conftest import add_cube, add_segmentation, add_volume, of_volume, read
+from conftest import add_cube, add_segmentation, add_volume, matrix, of_volume, read
 from vtk.util.numpy_support import vtk_to_numpy
 
 
@@ -106,6 +106,96 @@ def test_a_region_holds_all_that_is_added(scanned, orbit, skull, tmp_path):
     assert 0 < found.volume_ml < whole.volume_ml
     with pytest.raises(SkullEffects.Error, match="region of interest is empty"):
         SkullEffects.thin_bone(volume, segmentation, roi_mm=[(800, 900)] * 3)
+
+
+def test_a_region_node_is_its_box_in_the_volumes_space(scene, scanned):
+    volume, segmentation = scanned
+    region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    region.SetCenter(10, 20, 30)
+    region.SetSize(16, 8, 4)
+    bounds = [0.0] * 6
+    logic = SkullEffects.vtkSlicerSkullEffectsLogic
+    logic.GetRegionBounds(region, volume, bounds)
+    np.testing.assert_allclose(bounds, [2, 18, 16, 24, 28, 32])
+
+    turned = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    turned.SetMatrixTransformToParent(matrix([[0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    region.SetAndObserveTransformNodeID(turned.GetID())
+    logic.GetRegionBounds(region, volume, bounds)
+    np.testing.assert_allclose(bounds, [-19, -11, 2, 18, 28, 32], atol=1e-9)
+    volume.SetAndObserveTransformNodeID(turned.GetID())
+    logic.GetRegionBounds(region, volume, bounds)
+    np.testing.assert_allclose(bounds, [2, 18, 16, 24, 28, 32], atol=1e-9)
+
+    tilted = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    half = np.sqrt(0.5)
+    tilted.SetMatrixTransformToParent(matrix([[half, -half, 0, 0], [half, half, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]))
+    volume.SetAndObserveTransformNodeID(None)
+    region.SetCenter(0, 0, 0)
+    region.SetAndObserveTransformNodeID(tilted.GetID())
+    logic.GetRegionBounds(region, volume, bounds)
+    np.testing.assert_allclose(bounds, [-12 * half, 12 * half, -12 * half, 12 * half, -2, 2], atol=1e-9)
+
+
+def test_a_region_node_works_as_its_numbers(scene, scanned):
+    volume, segmentation = scanned
+    center = SkullEffects.thin_bone(volume, segmentation).openings[0].center
+    region = scene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    region.SetCenter(*center)
+    region.SetSize(16, 16, 16)
+    node = SkullEffects.thin_bone(volume, segmentation, "Node", roi_mm=region)
+    numbers = SkullEffects.thin_bone(volume, segmentation, "Numbers", roi_mm=[(c - 8, c + 8) for c in center])
+    assert node.volume_ml > 0
+    np.testing.assert_array_equal(of_volume(segmentation, node.segment_id, volume), of_volume(segmentation, numbers.segment_id, volume))
+
+
+def test_decisions_are_saved_and_undone_with_the_bone(scene, scanned, tmp_path):
+    volume, segmentation = scanned
+    operation = SkullEffects.vtkSkullEffectsThinBone()
+    operation.SetBoneSegmentID("Bone")
+    logic = SkullEffects.logic()
+    logic.ApplyToNewSegment(operation, volume, segmentation, "Thin bone")
+    bone = segmentation.GetSegmentation().GetSegment("Bone")
+    of_run = [operation.GetOpeningVerdict(i) for i in range(operation.GetNumberOfOpenings())]
+    turned = {1: operation.Filled, 0: operation.Open}
+    for index, verdict in turned.items():
+        for last in (operation.Undecided, verdict):  # the last word on an opening counts
+            operation.SetOpeningVerdict(index, last)
+            operation.WriteDecision(index, bone)
+
+    storage = scene.AddNewNodeByClass("vtkMRMLSegmentationStorageNode")
+    storage.SetFileName(str(tmp_path / "reviewed.seg.nrrd"))
+    assert storage.WriteData(segmentation)
+    loaded = add_segmentation(scene)
+    assert storage.ReadData(loaded)
+
+    again = SkullEffects.vtkSkullEffectsThinBone()
+    again.SetBoneSegmentID("Bone")
+    again.ReadDecisions(loaded.GetSegmentation().GetSegment("Bone"))
+    assert again.GetNumberOfDecisions() == 2
+    assert logic.ApplyToNewSegment(again, volume, loaded, "Reviewed"), logic.GetErrorMessage()
+    for index in range(operation.GetNumberOfOpenings()):
+        assert again.GetOpeningVerdict(index) == operation.GetOpeningVerdict(index) == turned.get(index, of_run[index])
+        assert again.GetOpeningDecided(index) == (index in turned)
+
+    # what filled an opening is part of the bone once it is merged
+    operation.RemoveFilledDecisions(bone)
+    operation.ReadDecisions(bone)
+    assert operation.GetNumberOfDecisions() == 1
+    # as after an undo
+    bone.RemoveTag("SkullEffects.ThinBone.Decisions")
+    operation.UpdateVerdicts(bone)
+    assert [operation.GetOpeningVerdict(i) for i in range(operation.GetNumberOfOpenings())] == of_run
+    assert not any(operation.GetOpeningDecided(i) for i in range(operation.GetNumberOfOpenings()))
+
+
+@pytest.mark.parametrize("text", ["", "1,2,3", "1;2;3;0", "1,2,3,7", "a,b,c,0", ";;"])
+def test_decisions_that_are_none_are_left_out(scanned, text):
+    bone = scanned[1].GetSegmentation().GetSegment("Bone")
+    bone.SetTag("SkullEffects.ThinBone.Decisions", text + ";1.5,-2,3e1,1")
+    operation = SkullEffects.vtkSkullEffectsThinBone()
+    operation.ReadDecisions(bone)
+    assert operation.GetNumberOfDecisions() == 1
 
 
 def test_terminology_is_bone(scanned):
