@@ -192,7 +192,7 @@ void qSlicerSegmentEditorMaskedThresholdEffect::onPresetChosen(int index)
 {
   Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   // Without a mask there is nothing to find the range in yet.
-  if (this->usePreset(d->Preset->itemData(index).toString()) && this->parameter("Method") != "NONE" && !this->parameter("MaskSegmentID").isEmpty())
+  if (this->usePreset(d->Preset->itemData(index).toString()) && this->parameter("Method") != "NONE" && !this->text("MaskSegmentID").isEmpty())
   {
     this->onFindClicked();
   }
@@ -249,7 +249,7 @@ vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorMaskedThresholdEff
     threshold->SetLowerMethod("");
     threshold->SetUpperMethod("");
   }
-  threshold->SetMaskSegmentID(this->parameter("MaskSegmentID").toStdString());
+  threshold->SetMaskSegmentID(this->text("MaskSegmentID").toStdString());
   threshold->SetInvertMask(this->integerParameter("InvertMask") != 0);
   // The ends of the volume's range are no bounds: brightness that is evened out goes beyond them.
   double range[2] = { vtkMath::NegInf(), vtkMath::Inf() };
@@ -352,7 +352,7 @@ void qSlicerSegmentEditorMaskedThresholdEffect::updateMask()
 {
   Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   vtkMRMLSegmentationNode* segmentation = this->parameterSetNode()->GetSegmentationNode();
-  const std::string maskID = this->parameter("MaskSegmentID").toStdString();
+  const std::string maskID = this->text("MaskSegmentID").toStdString();
   vtkSegment* segment = segmentation->GetSegmentation()->GetSegment(maskID);
   vtkDataObject* labelmap = segment ? segment->GetRepresentation(vtkSegmentationConverter::GetBinaryLabelmapRepresentationName()) : nullptr;
   const QString state = QString("%1 %2 %3").arg(QString::fromStdString(maskID)).arg(quintptr(labelmap)).arg(labelmap ? labelmap->GetMTime() : 0);
@@ -393,7 +393,7 @@ void qSlicerSegmentEditorMaskedThresholdEffect::updateHistogram()
   vtkNew<vtkDoubleArray> counts;
   counts->SetNumberOfValues(BINS);
   double range[2];
-  if (logic->ComputeHistogram(volume, editor->GetSegmentationNode(), d->Mask ? this->parameter("MaskSegmentID").toStdString() : "", invert, counts, range))
+  if (logic->ComputeHistogram(volume, editor->GetSegmentationNode(), d->Mask ? this->text("MaskSegmentID").toStdString() : "", invert, counts, range))
   {
     d->Histogram->setCounts(QVector<double>(counts->GetPointer(0), counts->GetPointer(0) + BINS), range[0], range[1]);
   }

@@ -281,7 +281,7 @@ QString qSlicerSegmentEditorSkullEffectsEffect::state()
   QStringList state;
   for (const auto& option : d->Options)
   {
-    state << this->parameter(option.Name);
+    state << this->text(option.Name);
   }
   vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
   vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
@@ -596,7 +596,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::updateGUIFromMRML()
   for (auto& option : d->Options)
   {
     const QSignalBlocker blocker(option.Widget);
-    option.Show(this->parameter(option.Name));
+    option.Show(this->text(option.Name));
     option.Shown = option.Value();
   }
 }
@@ -629,10 +629,16 @@ QWidget* qSlicerSegmentEditorSkullEffectsEffect::optionWidget(const QString& nam
 }
 
 //-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorSkullEffectsEffect::text(const QString& name)
+{
+  return this->parameterDefined(name) ? this->parameter(name) : QString();
+}
+
+//-----------------------------------------------------------------------------
 double qSlicerSegmentEditorSkullEffectsEffect::number(const QString& name, double defaultValue)
 {
   bool valid = false;
-  const double value = this->parameter(name).toDouble(&valid);
+  const double value = this->text(name).toDouble(&valid);
   return valid ? value : defaultValue;
 }
 
@@ -640,6 +646,7 @@ double qSlicerSegmentEditorSkullEffectsEffect::number(const QString& name, doubl
 void qSlicerSegmentEditorSkullEffectsEffect::addNumber(const QString& name, const QString& label, QWidget* box, double defaultValue)
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  box->setObjectName("SkullEffects" + name);
   this->addLabeledOptionsWidget(label, box);
   const auto show = [this, box, defaultValue](const QString& text) {
     if (auto* unitAware = qobject_cast<qMRMLSpinBox*>(box))
@@ -690,6 +697,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::addCheckBox(const QString& name, co
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   auto* box = new QCheckBox();
+  box->setObjectName("SkullEffects" + name);
   box->setToolTip(toolTip);
   this->addLabeledOptionsWidget(label, box);
   const auto show = [box](const QString& text) { box->setChecked(text.toInt() != 0); };
@@ -706,6 +714,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::addChoice(const QString& name,
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   auto* box = new QComboBox();
+  box->setObjectName("SkullEffects" + name);
   box->setToolTip(toolTip);
   for (int i = 0; i < values.size(); ++i)
   {
@@ -722,6 +731,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::addSegment(const QString& name, con
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   auto* box = new QComboBox();
+  box->setObjectName("SkullEffects" + name);
   box->setToolTip(toolTip);
   this->addLabeledOptionsWidget(label, box);
   const auto show = [this, box](const QString& text) {

@@ -126,6 +126,9 @@ protected:
   /// The colour that the result has, or will have.
   void resultColor(vtkSkullEffectsOperation* operation, double color[3]);
 
+  /// The parameter, empty where the node has none of this name: Slicer does not store an empty one.
+  QString text(const QString& name);
+
   /// The parameter as a number; the default where it is not one, as while a scene closes.
   double number(const QString& name, double defaultValue);
 

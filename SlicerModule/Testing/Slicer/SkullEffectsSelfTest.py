@@ -1,5 +1,8 @@
 """The effects in Slicer's own Segment Editor widget, on a small drawn head."""
 
+import os
+import tempfile
+import time
 import unittest
 
 import numpy as np
@@ -7,30 +10,66 @@ import slicer
 import SkullEffects
 
 
+def head():
+    """A ball of soft tissue with a dark shell in it, in noise."""
+    rng = np.random.default_rng(5)
+    z, y, x = np.indices((40, 48, 44)) - np.array([20, 24, 22]).reshape(3, 1, 1, 1)
+    r = np.sqrt(x**2 + y**2 + z**2)
+    voxels = np.abs(rng.normal(0, 8, r.shape))
+    voxels[r < 17] = 200
+    voxels[r < 14] = 80
+    voxels[r < 12] = 300
+    return voxels.astype(np.int16)
+
+
+def wall():
+    """A plate of bone between air and soft tissue, with a hole that a thin wall closes and one that is empty."""
+    hu = np.full((28, 48, 64), 40.0)
+    hu[:12] = -1000
+    hu[12:16] = 1200
+    y, x = np.indices(hu.shape[1:])
+    for center, filled in ((18, 0.5), (46, 0)):
+        hole = (x - center) ** 2 + (y - 24) ** 2 <= 6**2
+        hu[12:14, hole] = -1000
+        hu[14:16, hole] = 40
+        hu[13, hole] += filled * 2200
+    for axis in range(3):
+        edge = np.pad(hu, [(2, 2) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        blur = enumerate((0.06, 0.24, 0.4, 0.24, 0.06))
+        hu = sum(weight * np.take(edge, range(i, i + hu.shape[axis]), axis) for i, weight in blur)
+    return (hu + np.random.default_rng(3).normal(0, 8, hu.shape)).astype(np.int16)
+
+
 class SkullEffectsSelfTest(unittest.TestCase):
     def setUp(self):
+        self.load(head(), 5)
+
+    def load(self, voxels, spacing_mm):
+        """A scene of this volume alone, and an editor on it."""
         slicer.mrmlScene.Clear(False)
-        rng = np.random.default_rng(5)
-        z, y, x = np.indices((40, 48, 44)) - np.array([20, 24, 22]).reshape(3, 1, 1, 1)
-        r = np.sqrt(x**2 + y**2 + z**2)
-        voxels = np.abs(rng.normal(0, 8, r.shape))
-        voxels[r < 17] = 200
-        voxels[r < 14] = 80
-        voxels[r < 12] = 300
-        self.volume = slicer.util.addVolumeFromArray(voxels.astype(np.int16))
-        self.volume.SetSpacing(5, 5, 5)
+        self.volume = slicer.util.addVolumeFromArray(voxels)
+        self.volume.SetSpacing(spacing_mm, spacing_mm, spacing_mm)
         self.segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
         self.segmentation.CreateDefaultDisplayNodes()
         self.segmentation.SetReferenceImageGeometryParameterFromVolumeNode(self.volume)
+        self.edit(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
+
+    def edit(self, node):
         self.editor = slicer.qMRMLSegmentEditorWidget()
         self.editor.setMRMLScene(slicer.mrmlScene)
-        self.editor.setMRMLSegmentEditorNode(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentEditorNode"))
+        self.editor.setMRMLSegmentEditorNode(node)
         self.editor.setSegmentationNode(self.segmentation)
         self.editor.setSourceVolumeNode(self.volume)
 
     def tearDown(self):
         self.editor.setActiveEffect(None)
         slicer.mrmlScene.Clear(False)
+
+    def wait(self):
+        """Lets the active effect follow."""
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            slicer.app.processEvents()
 
     def effect(self, name):
         self.editor.setActiveEffectByName(name)
@@ -87,6 +126,125 @@ class SkullEffectsSelfTest(unittest.TestCase):
         node = self.editor.mrmlSegmentEditorNode()
         self.assertEqual(node.GetAttribute("Skin Surface.OpeningMm"), "11")
         self.assertEqual(effect.parameter("OpeningMm"), "11")
+
+
+    def test_a_found_threshold_is_asked_for_only_where_none_is_found(self):
+        effect = self.effect("Skin Surface")
+        box = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsThreshold")
+        self.assertFalse(box.enabled)
+        slicer.util.findChild(effect.optionsFrame(), "SkullEffectsAutomaticThreshold").setChecked(False)
+        self.assertEqual(effect.parameter("AutomaticThreshold"), "0")
+        self.assertTrue(box.enabled)
+
+    def test_preset_finds_what_python_finds_and_warns(self):
+        SkullEffects.skin(self.volume, self.segmentation)
+        bone = SkullEffects.logic().AddSegment(self.segmentation, "Bone")
+        self.editor.setCurrentSegmentID(bone)
+        effect = self.effect("Masked Threshold")
+        self.assertFalse(effect.usePreset("MR skul"))
+        self.assertIn("MR_SKULL", effect.lastError())
+        self.assertTrue(effect.usePreset("MR_SKULL"))
+        self.assertEqual(effect.parameter("MaximumDepthMm"), "30")
+        self.assertFalse(effect.findBounds(), "a preset with depth needs a mask")
+        self.assertIn("mask", effect.lastError())
+        effect.setOption("MaskSegmentID", "Skin")
+        self.assertTrue(effect.findBounds(), effect.lastError())
+        # an option that the user changes does not round the others
+        found = effect.parameter("MaximumThreshold")
+        slicer.util.findChild(effect.optionsFrame(), "SkullEffectsMaximumHoleMl").setValue(0.5)
+        self.assertEqual(effect.parameter("MaximumHoleMl"), "0.5")
+        self.assertEqual(effect.parameter("MaximumThreshold"), found)
+        effect.setOption("MaximumHoleMl", "0")
+        self.assertTrue(effect.apply(), effect.lastError())
+        self.assertTrue(any("not the skull" in warning for warning in effect.lastWarnings()), effect.lastWarnings())
+        expected = SkullEffects.threshold(self.volume, self.segmentation, "Expected", mask="Skin", preset="MR skull")
+        self.assertGreater(expected.volume_ml, 10)
+        np.testing.assert_array_equal(self.voxels("Bone"), self.voxels("Expected"))
+        self.assertTrue(effect.usePreset("NONE"))
+        self.assertEqual(effect.parameter("BiasSigmaMm"), "0")
+
+    def review(self):
+        """Thin Bone on the wall, with the verdict on its first opening turned to filled."""
+        self.load(wall(), 0.8)
+        bone = SkullEffects.threshold(self.volume, self.segmentation, "Bone", lower=500).segment_id
+        self.editor.setCurrentSegmentID(bone)
+        effect = self.effect("Thin Bone")
+        for option in ("FwhmInPlaneMm", "FwhmThroughPlaneMm"):
+            effect.setOption(option, "1.6")
+        self.assertTrue(effect.apply(), effect.lastError())
+        self.assertGreaterEqual(effect.numberOfOpenings(), 2)
+        return effect
+
+    def test_a_turned_verdict_is_undone_and_redone(self):
+        effect = self.review()
+        table = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsOpenings")
+        before = self.voxels("Thin bone").copy()
+        said = table.item(0, 0).text(), table.item(0, 4).text()
+        self.assertTrue(effect.toggleOpening(0), effect.lastError())
+        after = self.voxels("Thin bone").copy()
+        self.assertNotEqual(before.sum(), after.sum())
+        self.assertNotEqual((table.item(0, 0).text(), table.item(0, 4).text()), said)
+        self.editor.undo()
+        self.wait()
+        np.testing.assert_array_equal(self.voxels("Thin bone"), before)
+        self.assertEqual((table.item(0, 0).text(), table.item(0, 4).text()), said)
+        self.editor.redo()
+        self.wait()
+        np.testing.assert_array_equal(self.voxels("Thin bone"), after)
+        self.assertNotEqual((table.item(0, 0).text(), table.item(0, 4).text()), said)
+
+    def test_a_turned_verdict_outlives_the_scene(self):
+        effect = self.review()
+        effect.toggleOpening(0)
+        turned = self.voxels("Thin bone").copy()
+        bone = self.voxels("Bone").copy()
+        with tempfile.TemporaryDirectory() as folder:
+            for node, name in ((self.volume, "scan.nrrd"), (self.segmentation, "reviewed.seg.nrrd")):
+                node.AddDefaultStorageNode()
+                self.assertTrue(slicer.util.saveNode(node, os.path.join(folder, name)))
+            scene = os.path.join(folder, "scene.mrml")
+            slicer.mrmlScene.SetRootDirectory(folder)
+            slicer.mrmlScene.Commit(scene)
+            self.editor.setActiveEffect(None)
+            slicer.mrmlScene.Clear(False)
+            slicer.util.loadScene(scene)
+        self.volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        self.segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+        self.edit(slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentEditorNode"))
+        effect = self.effect("Thin Bone")
+        self.assertEqual(effect.parameter("FwhmInPlaneMm"), "1.6")
+        self.editor.setCurrentSegmentID("Bone")
+        self.assertTrue(effect.apply(), effect.lastError())
+        self.assertEqual(self.segmentation.GetSegmentation().GetNumberOfSegments(), 2, "the added segment is found again")
+        np.testing.assert_array_equal(self.voxels("Thin bone"), turned)
+        self.assertTrue(effect.merge(), effect.lastError())
+        np.testing.assert_array_equal(self.voxels("Bone") != 0, (bone != 0) | (turned != 0))
+        self.assertFalse(effect.merge())
+
+    def test_thin_bone_in_a_region(self):
+        effect = self.review()
+        whole = self.voxels("Thin bone").copy()
+        region = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+        region.SetCenter(18 * 0.8, 24 * 0.8, 14 * 0.8)
+        region.SetSize(16, 16, 16)
+        effect.setNodeReference("Region", region)
+        self.assertTrue(effect.apply(), effect.lastError())
+        expected = SkullEffects.thin_bone(self.volume, self.segmentation, "Expected", fwhm_mm=(1.6, 1.6), roi_mm=region)
+        self.assertTrue(expected.volume_ml > 0)
+        np.testing.assert_array_equal(self.voxels("Thin bone"), self.voxels("Expected"))
+        self.assertLess(self.voxels("Thin bone").sum(), whole.sum())
+        box = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsRegion")
+        self.assertEqual(box.currentNode(), region)
+
+    def test_the_preview_follows_the_options(self):
+        effect = self.effect("Skin Surface")
+        self.assertTrue(effect.preview(), effect.lastError())
+        before = self.segmentation.GetSegmentation().GetNumberOfSegments()
+        self.assertEqual(before, 0, "a preview writes nothing")
+        button = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsPreviewButton")
+        self.assertTrue(button.checked)
+        self.editor.setActiveEffect(None)
+        self.assertFalse(button.checked)
 
 
 if __name__ == "__main__":
