@@ -448,7 +448,7 @@ bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* ope
   this->setSegment(segmentID, mask);
   if (protects)
   {
-    vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(maskSegment, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MAX);
+    vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(maskSegment, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
   }
   return true;
 }

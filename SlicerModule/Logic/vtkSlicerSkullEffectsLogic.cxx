@@ -536,7 +536,7 @@ bool vtkSlicerSkullEffectsLogic::Apply(vtkSkullEffectsOperation* operation, vtkS
     editor->ModifySegmentByLabelmap(segmentation, segmentID.c_str(), mask, mode, false, false);
     if (protectedMask)
     {
-      SetSegment(segmentation, maskSegmentID, protectedMask, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MAX);
+      SetSegment(segmentation, maskSegmentID, protectedMask, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
     }
     MarkAsStarted(segmentation->GetSegmentation()->GetSegment(segmentID));
   });

@@ -70,6 +70,20 @@ def test_the_mask_is_never_overwritten(edited, mode):
     np.testing.assert_array_equal(of_volume(segmentation, mask, volume), where)
 
 
+def test_the_mask_gets_its_own_voxels_back_not_its_neighbours(edited):
+    """The mask shares its layer with a segment of a lower label, the target has a layer of its own."""
+    volume, segmentation, editor, head, target, where = edited
+    beside = np.zeros_like(where)
+    beside[2:6, 7:9, 3:9] = True
+    neck = add_cube(segmentation, volume, beside, "Neck")
+    editor.node.SetOverwriteMode(editor.node.OverwriteNone)
+    bright(edited)
+    editor.node.SetOverwriteMode(editor.node.OverwriteAllSegments)
+    bright(edited, mask="Neck")
+    np.testing.assert_array_equal(of_volume(segmentation, neck, volume), beside)
+    np.testing.assert_array_equal(of_volume(segmentation, head, volume), where)
+
+
 def test_other_segments_are_overwritten_as_the_editor_says(edited):
     volume, segmentation, editor, mask, target, where = edited
     bound = np.tile(np.arange(10) >= 5, (8, 9, 1))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SkullEffects
 import slicer_core as slicer
-from conftest import add_cube, add_segmentation, add_volume, matrix, of_volume, read
+from conftest import Editor, add_cube, add_segmentation, add_volume, matrix, of_volume, read
 from vtk.util.numpy_support import vtk_to_numpy
 
 
@@ -66,7 +66,6 @@ def test_a_decision_is_applied_and_told(scanned):
     assert after.volume_ml > before.volume_ml
 
 
-@pytest.mark.skip(reason="since openings are fitted, some ten voxels of a drawn orbit differ: to be found")
 def test_a_verdict_is_applied_where_it_is_and_nowhere_else(scene, scanned):
     """What the effect does when a verdict is turned gives the voxels that another run with that decision gives."""
     volume, segmentation = scanned
@@ -78,8 +77,10 @@ def test_a_verdict_is_applied_where_it_is_and_nowhere_else(scene, scanned):
     opening = slicer.vtkOrientedImageData()
     assert logic.ComputeOpeningMask(operation, index, volume, segmentation, opening), logic.GetErrorMessage()
     assert opening.GetNumberOfPoints() < 0.05 * volume.GetImageData().GetNumberOfPoints()
-    segments = slicer.vtkSlicerSegmentationsModuleLogic
-    assert segments.SetBinaryLabelmapToSegment(opening, segmentation, before, segments.MODE_MERGE_MAX)
+    bone = of_volume(segmentation, "Bone", volume)
+    editor = Editor(scene, segmentation, volume, before).logic
+    editor.ModifySegmentByLabelmap(segmentation, before, opening, editor.ModificationModeAdd, False, False)
+    np.testing.assert_array_equal(of_volume(segmentation, "Bone", volume), bone)
 
     center = [0.0] * 3
     operation.GetOpeningCenter(index, center)
