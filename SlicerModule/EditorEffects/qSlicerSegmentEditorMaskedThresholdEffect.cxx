@@ -21,6 +21,7 @@
 #include <vtkImageData.h>
 #include <vtkMath.h>
 #include <vtkNew.h>
+#include <vtkStringArray.h>
 
 // Qt includes
 #include <QComboBox>
@@ -57,6 +58,8 @@ class qSlicerSegmentEditorMaskedThresholdEffectPrivate
 public:
   QComboBox* Preset{ nullptr };
   SkullEffectsHistogram* Histogram{ nullptr };
+  /// What the last apply() has written, which is seen rather than its preview.
+  QString Applied;
   /// Of what the histogram is.
   QString Counted;
   /// The voxels of the mask's segment, in the segmentation's space, and which they are; null is everywhere.
@@ -111,14 +114,18 @@ void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
                            "Choose the segment of the skin below."));
   this->addLabeledOptionsWidget(tr("Preset:"), d->Preset);
   QObject::connect(d->Preset, SIGNAL(activated(int)), this, SLOT(onPresetChosen(int)));
-  this->addSegment("MaskSegmentID", tr("Inside of:"), tr("Only voxels of this segment are selected and counted. It is never overwritten."));
-  this->addCheckBox("InvertMask", tr("Outside instead:"), tr("Select outside of that segment."), defaults->GetInvertMask());
+  this->beginRow(tr("Inside of:"));
+  this->addSegment("MaskSegmentID", QString(), tr("Only voxels of this segment are selected and counted. It is never overwritten."));
+  this->addCheckBox("InvertMask", tr("outside"), tr("Select outside of that segment instead."), defaults->GetInvertMask());
+  this->endRow();
   d->Histogram = new SkullEffectsHistogram();
   d->Histogram->setToolTip(tr("How often each intensity occurs among the mask's voxels, on a logarithmic scale. Drag the range's ends."));
   this->addOptionsWidget(d->Histogram);
   QObject::connect(d->Histogram, SIGNAL(selectionDragged(double, double)), this, SLOT(onSelectionDragged(double, double)));
-  this->addIntensity("MinimumThreshold", tr("From:"), tr("Lowest intensity that is selected."), 0.);
-  this->addIntensity("MaximumThreshold", tr("To:"), tr("Highest intensity that is selected."), 0.);
+  this->beginRow(tr("Range:"));
+  this->addIntensity("MinimumThreshold", QString(), tr("Lowest intensity that is selected."), 0.);
+  this->addIntensity("MaximumThreshold", tr("to"), tr("Highest intensity that is selected."), 0.);
+  this->endRow();
   QStringList methods{ "NONE" };
   QStringList texts{ tr("Choose a method") };
   for (int i = 0; i < vtkSkullEffectsThreshold::GetNumberOfMethods(); ++i)
@@ -126,17 +133,21 @@ void qSlicerSegmentEditorMaskedThresholdEffect::setupOptionsFrame()
     methods << QString::fromStdString(vtkSkullEffectsThreshold::GetMethodName(i));
     texts << methods.last();
   }
-  this->addChoice("Method", tr("Automatic bound:"), tr("How to part the mask's voxels in two."), methods, texts);
-  this->addChoice("Side", tr("Select what is:"), tr("Which side of the automatic bound is selected."), { "HIGH", "LOW" }, { tr("Brighter"), tr("Darker") });
+  this->beginRow(tr("Automatic:"));
+  this->addChoice("Method", QString(), tr("How to part the mask's voxels in two."), methods, texts);
+  this->addChoice("Side", QString(), tr("Which side of the automatic bound is selected."), { "HIGH", "LOW" }, { tr("Brighter"), tr("Darker") });
   auto* find = new QPushButton(tr("Find"));
   find->setToolTip(tr("Set the range to what the method finds among the mask's voxels."));
-  this->addOptionsWidget(find);
+  this->addToRow(find);
+  this->endRow();
   QObject::connect(find, SIGNAL(clicked()), this, SLOT(onFindClicked()));
-  this->addLength("MinimumDepthMm", tr("Deeper than:"), tr("Select only deeper than this below the mask's surface."), 1000., defaults->GetMinDepthMm());
-  this->addLength("MaximumDepthMm", tr("Down to:"), tr("Select only down to this depth; 0 is no limit."), 1000., 0.);
-  this->addLength("BiasSigmaMm", tr("Even out brightness over:"), tr("Even out brightness on this scale first (MR); 0 does not."), 1000., defaults->GetBiasSigmaMm());
-  this->addVolume("MinimumIslandMl", tr("Remove islands below:"), tr("Remove connected parts smaller than this; 0 keeps all."), defaults->GetMinIslandMl());
-  this->addVolume("MaximumHoleMl", tr("Fill holes below:"), tr("Fill enclosed cavities smaller than this; 0 fills none."), defaults->GetMaxHoleMl());
+  this->beginRow(tr("Depth:"));
+  this->addLength("MinimumDepthMm", QString(), tr("Select only deeper than this below the mask's surface."), 1000., defaults->GetMinDepthMm(), tr("Surface"));
+  this->addLength("MaximumDepthMm", tr("to"), tr("Select only down to this depth; 0 is no limit."), 1000., 0., tr("No limit"));
+  this->endRow();
+  this->addLength("BiasSigmaMm", tr("Even out over:"), tr("Even out brightness on this scale first (MR); 0 does not."), 1000., defaults->GetBiasSigmaMm(), tr("Off"));
+  this->addVolume("MinimumIslandMl", tr("Remove islands below:"), tr("Remove connected parts smaller than this; 0 keeps all."), defaults->GetMinIslandMl(), tr("Keep all"));
+  this->addVolume("MaximumHoleMl", tr("Fill holes below:"), tr("Fill enclosed cavities smaller than this; 0 fills none."), defaults->GetMaxHoleMl(), tr("Fill none"));
   this->addApply(false);
 }
 
@@ -249,7 +260,10 @@ vtkSmartPointer<vtkSkullEffectsOperation> qSlicerSegmentEditorMaskedThresholdEff
     threshold->SetLowerMethod("");
     threshold->SetUpperMethod("");
   }
-  threshold->SetMaskSegmentID(this->text("MaskSegmentID").toStdString());
+  for (const std::string& segmentID : this->segmentIDs("MaskSegmentID"))
+  {
+    threshold->AddMaskSegmentID(segmentID);
+  }
   threshold->SetInvertMask(this->integerParameter("InvertMask") != 0);
   // The ends of the volume's range are no bounds: brightness that is evened out goes beyond them.
   double range[2] = { vtkMath::NegInf(), vtkMath::Inf() };
@@ -344,7 +358,28 @@ bool qSlicerSegmentEditorMaskedThresholdEffect::previewSelection(SkullEffectsSli
   {
     d->Histogram->setSelection(selection.Lower, selection.Upper, QColor::fromRgbF(selection.Color[0], selection.Color[1], selection.Color[2]));
   }
-  return selection.Volume != nullptr;
+  const bool somewhere = selection.Mask || this->segmentIDs("MaskSegmentID").empty();
+  return selection.Volume && somewhere && this->state() != d->Applied;
+}
+
+//-----------------------------------------------------------------------------
+bool qSlicerSegmentEditorMaskedThresholdEffect::write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask)
+{
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  const bool written = Superclass::write(operation, mask);
+  d->Applied = this->state();
+  return written;
+}
+
+//-----------------------------------------------------------------------------
+QString qSlicerSegmentEditorMaskedThresholdEffect::state()
+{
+  QString state = Superclass::state();
+  for (const std::string& segmentID : this->segmentIDs("MaskSegmentID"))
+  {
+    state += "|" + QString::fromStdString(segmentID);
+  }
+  return state;
 }
 
 //-----------------------------------------------------------------------------
@@ -352,23 +387,29 @@ void qSlicerSegmentEditorMaskedThresholdEffect::updateMask()
 {
   Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
   vtkMRMLSegmentationNode* segmentation = this->parameterSetNode()->GetSegmentationNode();
-  const std::string maskID = this->text("MaskSegmentID").toStdString();
-  vtkSegment* segment = segmentation->GetSegmentation()->GetSegment(maskID);
-  vtkDataObject* labelmap = segment ? segment->GetRepresentation(vtkSegmentationConverter::GetBinaryLabelmapRepresentationName()) : nullptr;
-  const QString state = QString("%1 %2 %3").arg(QString::fromStdString(maskID)).arg(quintptr(labelmap)).arg(labelmap ? labelmap->GetMTime() : 0);
+  const std::vector<std::string> maskIDs = this->segmentIDs("MaskSegmentID");
+  QString state;
+  vtkNew<vtkStringArray> all;
+  for (const std::string& maskID : maskIDs)
+  {
+    all->InsertNextValue(maskID);
+    vtkSegment* segment = segmentation->GetSegmentation()->GetSegment(maskID);
+    vtkDataObject* labelmap = segment ? segment->GetRepresentation(vtkSegmentationConverter::GetBinaryLabelmapRepresentationName()) : nullptr;
+    state += QString("%1 %2 %3;").arg(QString::fromStdString(maskID)).arg(quintptr(labelmap)).arg(labelmap ? labelmap->GetMTime() : 0);
+  }
   if (state == d->MaskState)
   {
     return;
   }
   d->MaskState = state;
   d->Mask = nullptr;
-  if (labelmap)
+  const auto mask = vtkSmartPointer<vtkOrientedImageData>::New();
+  const bool one = maskIDs.size() == 1;
+  if (!maskIDs.empty()
+      && (one ? segmentation->GetBinaryLabelmapRepresentation(maskIDs.front(), mask)
+              : segmentation->GenerateMergedLabelmapForAllSegments(mask, vtkSegmentation::EXTENT_UNION_OF_SEGMENTS, nullptr, all)))
   {
-    const auto mask = vtkSmartPointer<vtkOrientedImageData>::New();
-    if (segmentation->GetBinaryLabelmapRepresentation(maskID, mask))
-    {
-      d->Mask = mask;
-    }
+    d->Mask = mask;
   }
 }
 
@@ -393,7 +434,7 @@ void qSlicerSegmentEditorMaskedThresholdEffect::updateHistogram()
   vtkNew<vtkDoubleArray> counts;
   counts->SetNumberOfValues(BINS);
   double range[2];
-  if (logic->ComputeHistogram(volume, editor->GetSegmentationNode(), d->Mask ? this->text("MaskSegmentID").toStdString() : "", invert, counts, range))
+  if (logic->ComputeHistogram(volume, editor->GetSegmentationNode(), this->segmentIDs("MaskSegmentID"), invert, counts, range))
   {
     d->Histogram->setCounts(QVector<double>(counts->GetPointer(0), counts->GetPointer(0) + BINS), range[0], range[1]);
   }

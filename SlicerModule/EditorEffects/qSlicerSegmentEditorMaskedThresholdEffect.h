@@ -7,8 +7,9 @@ class qSlicerSegmentEditorMaskedThresholdEffectPrivate;
 
 /// \brief What lies between two intensities, inside a mask.
 ///
-/// Parameters: Preset (NONE, MR_SKULL; see usePreset()), MaskSegmentID, InvertMask, MinimumThreshold, MaximumThreshold, Method (NONE or a method's name), Side
-/// (HIGH, LOW), MinimumDepthMm, MaximumDepthMm (0 is no limit), BiasSigmaMm, MinimumIslandMl, MaximumHoleMl.
+/// Parameters: Preset (NONE, MR_SKULL; see usePreset()), MaskSegmentID (or VISIBLE_SEGMENTS; empty is everywhere),
+/// InvertMask, MinimumThreshold, MaximumThreshold, Method (NONE or a method's name), Side (HIGH, LOW), MinimumDepthMm,
+/// MaximumDepthMm (0 is no limit), BiasSigmaMm, MinimumIslandMl, MaximumHoleMl.
 class Q_SLICER_SKULLEFFECTS_EFFECTS_EXPORT qSlicerSegmentEditorMaskedThresholdEffect : public qSlicerSegmentEditorSkullEffectsEffect
 {
   Q_OBJECT
@@ -44,6 +45,8 @@ protected slots:
 protected:
   vtkSmartPointer<vtkSkullEffectsOperation> createOperation() override;
   bool previewSelection(SkullEffectsSlicePreview::Selection& selection) override;
+  bool write(vtkSkullEffectsOperation* operation, vtkOrientedImageData* mask) override;
+  QString state() override;
 
 private:
   void updateMask();

@@ -43,6 +43,7 @@
 // STD includes
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <vector>
 
 //-----------------------------------------------------------------------------
@@ -67,6 +68,9 @@ public:
   }
 
   std::vector<Option> Options;
+  /// The row that is being filled, if one is.
+  QHBoxLayout* Row{ nullptr };
+  QString RowLabel;
   QPushButton* ApplyButton{ nullptr };
   QPushButton* PreviewButton{ nullptr };
   QProgressBar* Progress{ nullptr };
@@ -79,7 +83,7 @@ public:
   vtkSmartPointer<vtkSkullEffectsOperation> Operation;
   vtkSmartPointer<vtkOrientedImageData> Mask;
   QString State;
-  /// Of what the preview is going to be computed next.
+  /// Of what is computed now, or is going to be.
   QString NextState;
   bool Previews{ false };
 
@@ -97,6 +101,8 @@ constexpr int PULSE_MS = 200;
 constexpr int PULSE_STEPS = 5;
 /// How long the user may hold still between two changes.
 constexpr int SETTLED_MS = 400;
+/// The value of an option that stands for all visible segments.
+const char* const VISIBLE_SEGMENTS = "VISIBLE_SEGMENTS";
 }
 
 //-----------------------------------------------------------------------------
@@ -224,6 +230,7 @@ bool qSlicerSegmentEditorSkullEffectsEffect::computeResult()
     return false;
   }
   const QString state = this->state();
+  d->NextState = state;
   if (!d->Operation || state != d->State)
   {
     const vtkSmartPointer<vtkSkullEffectsOperation> operation = this->createOperation();
@@ -433,11 +440,17 @@ bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* ope
   vtkMRMLSegmentationNode* segmentation = editor->GetSegmentationNode();
   std::string segmentID = editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
 
-  // The mask is what the effect works in: it must not lose what the selected segment gains.
-  const std::string maskID = operation->GetMaskSegmentID();
-  vtkNew<vtkOrientedImageData> maskSegment;
-  const bool protects = !maskID.empty() && maskID != segmentID && editor->GetOverwriteMode() != vtkMRMLSegmentEditorNode::OverwriteNone
-                        && segmentation->GetBinaryLabelmapRepresentation(maskID, maskSegment);
+  // The masks are what the effect works in: they must not lose what the selected segment gains.
+  std::map<std::string, vtkSmartPointer<vtkOrientedImageData>> masks;
+  for (const std::string& maskID : operation->GetMaskSegmentIDs())
+  {
+    const auto kept = vtkSmartPointer<vtkOrientedImageData>::New();
+    if (maskID != segmentID && editor->GetOverwriteMode() != vtkMRMLSegmentEditorNode::OverwriteNone
+        && segmentation->GetBinaryLabelmapRepresentation(maskID, kept))
+    {
+      masks[maskID] = kept;
+    }
+  }
 
   this->saveStateForUndo();
   if (segmentID.empty())
@@ -446,9 +459,9 @@ bool qSlicerSegmentEditorSkullEffectsEffect::write(vtkSkullEffectsOperation* ope
     editor->SetSelectedSegmentID(segmentID.c_str());
   }
   this->setSegment(segmentID, mask);
-  if (protects)
+  for (const auto& [maskID, kept] : masks)
   {
-    vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(maskSegment, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
+    vtkSlicerSegmentationsModuleLogic::SetBinaryLabelmapToSegment(kept, segmentation, maskID, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
   }
   return true;
 }
@@ -643,11 +656,50 @@ double qSlicerSegmentEditorSkullEffectsEffect::number(const QString& name, doubl
 }
 
 //-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::beginRow(const QString& label)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  d->Row = new QHBoxLayout();
+  d->RowLabel = label;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::addToRow(QWidget* widget)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  d->Row->addWidget(widget);
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::endRow()
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  this->addLabeledOptionsWidget(d->RowLabel, d->Row);
+  d->Row = nullptr;
+}
+
+//-----------------------------------------------------------------------------
+void qSlicerSegmentEditorSkullEffectsEffect::addWidget(const QString& label, QWidget* widget)
+{
+  Q_D(qSlicerSegmentEditorSkullEffectsEffect);
+  if (!d->Row)
+  {
+    this->addLabeledOptionsWidget(label, widget);
+    return;
+  }
+  if (!label.isEmpty())
+  {
+    d->Row->addWidget(new QLabel(label));
+  }
+  d->Row->addWidget(widget, 1);
+}
+
+//-----------------------------------------------------------------------------
 void qSlicerSegmentEditorSkullEffectsEffect::addNumber(const QString& name, const QString& label, QWidget* box, double defaultValue)
 {
   Q_D(qSlicerSegmentEditorSkullEffectsEffect);
   box->setObjectName("SkullEffects" + name);
-  this->addLabeledOptionsWidget(label, box);
+  this->addWidget(label, box);
   const auto show = [this, box, defaultValue](const QString& text) {
     if (auto* unitAware = qobject_cast<qMRMLSpinBox*>(box))
     {
@@ -662,23 +714,28 @@ void qSlicerSegmentEditorSkullEffectsEffect::addNumber(const QString& name, cons
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorSkullEffectsEffect::addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm)
+void qSlicerSegmentEditorSkullEffectsEffect::addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm, const QString& zeroText)
 {
   auto* box = new qMRMLSpinBox();
   box->setQuantity("length");
   box->setUnitAwareProperties(qMRMLSpinBox::Prefix | qMRMLSpinBox::Suffix | qMRMLSpinBox::Precision);
   box->setRange(0., maximumMm);
+  if (auto* inner = box->findChild<QDoubleSpinBox*>())
+  {
+    inner->setSpecialValueText(zeroText);
+  }
   box->setToolTip(toolTip);
   this->addNumber(name, label, box, defaultMm);
 }
 
 //-----------------------------------------------------------------------------
-void qSlicerSegmentEditorSkullEffectsEffect::addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl)
+void qSlicerSegmentEditorSkullEffectsEffect::addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl, const QString& zeroText)
 {
   auto* box = new QDoubleSpinBox();
   box->setSuffix(tr(" mL"));
   box->setDecimals(3);
   box->setRange(0., 10000.);
+  box->setSpecialValueText(zeroText);
   box->setToolTip(toolTip);
   this->addNumber(name, label, box, defaultMl);
 }
@@ -699,7 +756,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::addCheckBox(const QString& name, co
   auto* box = new QCheckBox();
   box->setObjectName("SkullEffects" + name);
   box->setToolTip(toolTip);
-  this->addLabeledOptionsWidget(label, box);
+  this->addWidget(label, box);
   const auto show = [box](const QString& text) { box->setChecked(text.toInt() != 0); };
   d->Options.push_back({ name, QString::number(int(defaultValue)), box, show, [box] { return QString::number(int(box->isChecked())); } });
   QObject::connect(box, SIGNAL(toggled(bool)), this, SLOT(updateMRMLFromGUI()));
@@ -720,7 +777,7 @@ void qSlicerSegmentEditorSkullEffectsEffect::addChoice(const QString& name,
   {
     box->addItem(texts[i], values[i]);
   }
-  this->addLabeledOptionsWidget(label, box);
+  this->addWidget(label, box);
   const auto show = [box](const QString& text) { box->setCurrentIndex(std::max(0, box->findData(text))); };
   d->Options.push_back({ name, values.first(), box, show, [box] { return box->currentData().toString(); } });
   QObject::connect(box, SIGNAL(currentIndexChanged(int)), this, SLOT(updateMRMLFromGUI()));
@@ -733,10 +790,11 @@ void qSlicerSegmentEditorSkullEffectsEffect::addSegment(const QString& name, con
   auto* box = new QComboBox();
   box->setObjectName("SkullEffects" + name);
   box->setToolTip(toolTip);
-  this->addLabeledOptionsWidget(label, box);
+  this->addWidget(label, box);
   const auto show = [this, box](const QString& text) {
     box->clear();
     box->addItem(tr("Everywhere"), QString());
+    box->addItem(tr("All visible segments"), VISIBLE_SEGMENTS);
     vtkMRMLSegmentationNode* segmentation = this->parameterSetNode() ? this->parameterSetNode()->GetSegmentationNode() : nullptr;
     for (int i = 0; segmentation && i < segmentation->GetSegmentation()->GetNumberOfSegments(); ++i)
     {
@@ -747,6 +805,31 @@ void qSlicerSegmentEditorSkullEffectsEffect::addSegment(const QString& name, con
   };
   d->Options.push_back({ name, QString(), box, show, [box] { return box->currentData().toString(); } });
   QObject::connect(box, SIGNAL(currentIndexChanged(int)), this, SLOT(updateMRMLFromGUI()));
+}
+
+//-----------------------------------------------------------------------------
+std::vector<std::string> qSlicerSegmentEditorSkullEffectsEffect::segmentIDs(const QString& name)
+{
+  const std::string chosen = this->text(name).toStdString();
+  if (chosen.empty())
+  {
+    return {};
+  }
+  if (chosen != VISIBLE_SEGMENTS)
+  {
+    return { chosen };
+  }
+  std::vector<std::string> visible;
+  vtkMRMLSegmentEditorNode* editor = this->parameterSetNode();
+  vtkMRMLSegmentationNode* segmentation = editor ? editor->GetSegmentationNode() : nullptr;
+  if (auto* display = segmentation ? vtkMRMLSegmentationDisplayNode::SafeDownCast(segmentation->GetDisplayNode()) : nullptr)
+  {
+    display->GetVisibleSegmentIDs(visible);
+  }
+  const std::string selected = editor && editor->GetSelectedSegmentID() ? editor->GetSelectedSegmentID() : "";
+  visible.erase(std::remove(visible.begin(), visible.end(), selected), visible.end());
+  // No segment, where none is visible: that is an error, and not everywhere.
+  return visible.empty() ? std::vector<std::string>{ "" } : visible;
 }
 
 //-----------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 
 // STD includes
 #include <string>
+#include <vector>
 
 class qSlicerSegmentEditorSkullEffectsEffectPrivate;
 class vtkSkullEffectsOperation;
@@ -93,16 +94,27 @@ protected:
 
   ///@{
   /// Adds an option: a parameter of this name, and the widget that shows it.
-  void addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm);
-  void addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl);
+  /// \param zeroText What is shown for 0, where 0 stands for something else.
+  void addLength(const QString& name, const QString& label, const QString& toolTip, double maximumMm, double defaultMm, const QString& zeroText = QString());
+  void addVolume(const QString& name, const QString& label, const QString& toolTip, double defaultMl, const QString& zeroText = QString());
   void addIntensity(const QString& name, const QString& label, const QString& toolTip, double defaultValue);
   void addCheckBox(const QString& name, const QString& label, const QString& toolTip, bool defaultValue);
   /// \param values What the parameter can be; the first is the default.
   /// \param texts How the values are shown.
   void addChoice(const QString& name, const QString& label, const QString& toolTip, const QStringList& values, const QStringList& texts);
-  /// One of the segmentation's segments, or none.
+  /// One of the segmentation's segments, all that are visible (VISIBLE_SEGMENTS) or none (empty).
   void addSegment(const QString& name, const QString& label, const QString& toolTip);
   ///@}
+
+  ///@{
+  /// Puts the options that are added in between beside each other.
+  void beginRow(const QString& label);
+  void addToRow(QWidget* widget);
+  void endRow();
+  ///@}
+
+  /// The segments that an option of addSegment() stands for; the selected one is none of the visible ones.
+  std::vector<std::string> segmentIDs(const QString& name);
 
   /// The widget of an option.
   QWidget* optionWidget(const QString& name) const;
@@ -144,6 +156,7 @@ protected:
 private:
   void onProgress();
   bool computeResult();
+  void addWidget(const QString& label, QWidget* widget);
   void addNumber(const QString& name, const QString& label, QWidget* box, double defaultValue);
 
   QScopedPointer<qSlicerSegmentEditorSkullEffectsEffectPrivate> d_ptr;

@@ -16,6 +16,7 @@
 
 // MRML includes
 #include <vtkMRMLCameraNode.h>
+#include <vtkMRMLMarkupsDisplayNode.h>
 #include <vtkMRMLMarkupsFiducialNode.h>
 #include <vtkMRMLMarkupsROINode.h>
 #include <vtkMRMLScalarVolumeNode.h>
@@ -97,12 +98,14 @@ void qSlicerSegmentEditorThinBoneEffect::setupOptionsFrame()
                   tr("Blur within a slice:"),
                   tr("The scanner's full width at half maximum; 0 measures it on the skin."),
                   20.,
-                  defaults->GetFwhmInPlaneMm());
+                  defaults->GetFwhmInPlaneMm(),
+                  tr("Measured"));
   this->addLength("FwhmThroughPlaneMm",
                   tr("Blur across slices:"),
                   tr("The scanner's full width at half maximum; 0 measures it on the skin."),
                   20.,
-                  defaults->GetFwhmThroughPlaneMm());
+                  defaults->GetFwhmThroughPlaneMm(),
+                  tr("Measured"));
   this->Region = new qMRMLNodeComboBox();
   this->Region->setObjectName("SkullEffectsRegion");
   this->Region->setNodeTypes({ "vtkMRMLMarkupsROINode" });
@@ -203,6 +206,11 @@ void qSlicerSegmentEditorThinBoneEffect::onRegionAdded(vtkMRMLNode* node)
   region->SetSize(size[0] / 2., size[1] / 2., size[2] / 2.);
   region->SetCenter(center);
   region->CreateDefaultDisplayNodes();
+  if (auto* display = vtkMRMLMarkupsDisplayNode::SafeDownCast(region->GetDisplayNode()))
+  {
+    display->SetFillVisibility(false); // what is in it is looked at
+    display->SetPropertiesLabelVisibility(false);
+  }
 }
 
 //-----------------------------------------------------------------------------

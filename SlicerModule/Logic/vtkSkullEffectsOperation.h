@@ -25,8 +25,8 @@ public:
   /// Name of the segment that is made where none is given.
   virtual std::string GetDefaultSegmentName() const = 0;
 
-  /// Segment, of the same segmentation, inside of which the operation works. Empty is everywhere.
-  virtual std::string GetMaskSegmentID() const { return ""; }
+  /// Segments, of the same segmentation, inside of any of which the operation works. None is everywhere.
+  virtual std::vector<std::string> GetMaskSegmentIDs() const { return {}; }
 
   /// Whether it works on the volume's own voxels rather than on the volume resampled to the segmentation's geometry.
   ///

@@ -28,7 +28,7 @@ public:
   void PrintSelf(ostream& os, vtkIndent indent) override;
 
   std::string GetDefaultSegmentName() const override { return "Thin bone"; }
-  std::string GetMaskSegmentID() const override { return this->BoneSegmentID; }
+  std::vector<std::string> GetMaskSegmentIDs() const override { return { this->BoneSegmentID }; }
   bool GetNeedsWholeVolume() const override { return true; }
 
   /// The segment that holds the base bone.

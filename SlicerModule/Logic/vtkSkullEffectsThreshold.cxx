@@ -50,7 +50,10 @@ void vtkSkullEffectsThreshold::PrintSelf(ostream& os, vtkIndent indent)
   os << indent << "UpperMethod: " << this->UpperMethod << "\n";
   os << indent << "Bins: " << this->Bins << "\n";
   os << indent << "DarkerHalf: " << this->DarkerHalf << "\n";
-  os << indent << "MaskSegmentID: " << this->MaskSegmentID << "\n";
+  for (const std::string& segmentID : this->MaskSegmentIDs)
+  {
+    os << indent << "MaskSegmentID: " << segmentID << "\n";
+  }
   os << indent << "InvertMask: " << this->InvertMask << "\n";
   os << indent << "MinDepthMm: " << this->MinDepthMm << "\n";
   os << indent << "MaxDepthMm: " << this->MaxDepthMm << "\n";
@@ -84,6 +87,24 @@ void vtkSkullEffectsThreshold::SetToPreset(bool mrSkull)
   this->BiasSigmaMm = params.bias_sigma_mm;
   this->MinIslandMl = params.min_island_ml;
   this->MaxHoleMl = params.max_hole_ml;
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThreshold::SetMaskSegmentID(const std::string& segmentID)
+{
+  this->MaskSegmentIDs.clear();
+  if (!segmentID.empty())
+  {
+    this->MaskSegmentIDs.push_back(segmentID);
+  }
+  this->Modified();
+}
+
+//-----------------------------------------------------------------------------
+void vtkSkullEffectsThreshold::AddMaskSegmentID(const std::string& segmentID)
+{
+  this->MaskSegmentIDs.push_back(segmentID);
+  this->Modified();
 }
 
 //-----------------------------------------------------------------------------

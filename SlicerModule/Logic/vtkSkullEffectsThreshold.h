@@ -14,7 +14,7 @@ public:
   void PrintSelf(ostream& os, vtkIndent indent) override;
 
   std::string GetDefaultSegmentName() const override { return "Bone"; }
-  std::string GetMaskSegmentID() const override { return this->MaskSegmentID; }
+  std::vector<std::string> GetMaskSegmentIDs() const override { return this->MaskSegmentIDs; }
   bool GetNeedsWholeVolume() const override { return false; }
 
   /// Parameters for what may be skull in MR; needs a mask of the head.
@@ -56,8 +56,10 @@ public:
   ///@}
 
   ///@{
-  /// The segment inside of which is selected, and bounds are found.
-  vtkSetMacro(MaskSegmentID, std::string);
+  /// The segments inside of any of which is selected, and bounds are found. SetMaskSegmentID() leaves this one alone; an empty
+  /// one is everywhere.
+  void SetMaskSegmentID(const std::string& segmentID);
+  void AddMaskSegmentID(const std::string& segmentID);
   ///@}
 
   ///@{
@@ -121,7 +123,7 @@ protected:
   std::string UpperMethod;
   int Bins;
   bool DarkerHalf;
-  std::string MaskSegmentID;
+  std::vector<std::string> MaskSegmentIDs;
   bool InvertMask;
   double MinDepthMm;
   double MaxDepthMm;

@@ -44,6 +44,7 @@
 #include <functional>
 #include <future>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <stdexcept>
 
@@ -234,6 +235,30 @@ vtkSmartPointer<vtkOrientedImageData> SegmentOn(vtkOrientedImageData* reference,
 }
 
 //-----------------------------------------------------------------------------
+/// The union of segments, of which there is one at least.
+vtkSmartPointer<vtkOrientedImageData> SegmentsOn(vtkOrientedImageData* reference,
+                                                 vtkMRMLSegmentationNode* segmentation,
+                                                 const std::vector<std::string>& segmentIDs)
+{
+  const auto first = SegmentOn(reference, segmentation, segmentIDs.front());
+  if (segmentIDs.size() == 1)
+  {
+    return first;
+  }
+  // The first one's voxels may be the segment's own.
+  auto all = NewMask(reference);
+  all->GetPointData()->GetScalars()->DeepCopy(first->GetPointData()->GetScalars());
+  const auto voxels = SkullEffectsVoxels::WritableMask(all);
+  for (size_t i = 1; i < segmentIDs.size(); ++i)
+  {
+    const auto segment = SegmentOn(reference, segmentation, segmentIDs[i]);
+    const auto set = SkullEffectsVoxels::Mask(segment);
+    std::transform(voxels.begin(), voxels.end(), set.begin(), voxels.begin(), [](uint8_t a, uint8_t b) { return static_cast<uint8_t>(a | b); });
+  }
+  return all;
+}
+
+//-----------------------------------------------------------------------------
 /// What a computation looks at, kept alive meanwhile; tells whether somebody changed it.
 class Witness
 {
@@ -377,7 +402,10 @@ public:
   };
 
   /// Checks the nodes and brings them to one grid: the volume's own where the whole volume decides, else the segmentation's.
-  static Inputs Prepare(vtkMRMLScalarVolumeNode* volume, vtkMRMLSegmentationNode* segmentation, const std::string& maskSegmentID, bool wholeVolume);
+  static Inputs Prepare(vtkMRMLScalarVolumeNode* volume,
+                        vtkMRMLSegmentationNode* segmentation,
+                        const std::vector<std::string>& maskSegmentIDs,
+                        bool wholeVolume);
 
   vtkSmartPointer<vtkOrientedImageData> Mask(vtkSkullEffectsOperation* operation, vtkMRMLScalarVolumeNode* volume, vtkMRMLSegmentationNode* segmentation);
 
@@ -402,7 +430,7 @@ private:
 //-----------------------------------------------------------------------------
 vtkSlicerSkullEffectsLogic::vtkInternal::Inputs vtkSlicerSkullEffectsLogic::vtkInternal::Prepare(vtkMRMLScalarVolumeNode* volume,
                                                                                                  vtkMRMLSegmentationNode* segmentation,
-                                                                                                 const std::string& maskSegmentID,
+                                                                                                 const std::vector<std::string>& maskSegmentIDs,
                                                                                                  bool wholeVolume)
 {
   if (!volume)
@@ -411,9 +439,9 @@ vtkSlicerSkullEffectsLogic::vtkInternal::Inputs vtkSlicerSkullEffectsLogic::vtkI
   }
   SkullEffectsVoxels::Check(volume->GetImageData());
   CheckSegmentation(segmentation);
-  if (!maskSegmentID.empty())
+  for (const std::string& segmentID : maskSegmentIDs)
   {
-    CheckSegment(segmentation, maskSegmentID);
+    CheckSegment(segmentation, segmentID);
   }
   const Placed placed = Place(volume->GetImageData(), volume, segmentation);
   Inputs inputs{ placed.Image, nullptr, HasReferenceGeometry(segmentation), placed.Image };
@@ -435,13 +463,13 @@ vtkSlicerSkullEffectsLogic::vtkInternal::Inputs vtkSlicerSkullEffectsLogic::vtkI
     vtkOrientedImageDataResample::ResampleOrientedImageToReferenceOrientedImage(
       placed.Image, inputs.Reference, inputs.Image, true, false, placed.Warp, volume->GetImageBackgroundScalarComponentAsDouble(0));
   }
-  if (!maskSegmentID.empty())
+  if (!maskSegmentIDs.empty())
   {
     if (wholeVolume && placed.Warp)
     {
       throw Failure("the volume and the segmentation are below different non-linear transforms: harden them, or put both below the same");
     }
-    inputs.Mask = SegmentOn(wholeVolume ? placed.Image : inputs.Image, segmentation, maskSegmentID);
+    inputs.Mask = SegmentsOn(wholeVolume ? placed.Image : inputs.Image, segmentation, maskSegmentIDs);
   }
   return inputs;
 }
@@ -455,7 +483,7 @@ vtkSmartPointer<vtkOrientedImageData> vtkSlicerSkullEffectsLogic::vtkInternal::M
   {
     throw Failure("there is no operation");
   }
-  const Inputs inputs = Prepare(volume, segmentation, operation->GetMaskSegmentID(), operation->GetNeedsWholeVolume());
+  const Inputs inputs = Prepare(volume, segmentation, operation->GetMaskSegmentIDs(), operation->GetNeedsWholeVolume());
   const auto result = NewMask(inputs.Image);
 
   const Witness witness(volume, segmentation);
@@ -522,21 +550,24 @@ bool vtkSlicerSkullEffectsLogic::Apply(vtkSkullEffectsOperation* operation, vtkS
     CheckSegment(segmentation, segmentID);
     const auto mask = this->Internal->Mask(operation, editor->GetSourceVolumeNode(), segmentation);
 
-    const std::string maskSegmentID = operation->GetMaskSegmentID();
-    vtkSmartPointer<vtkOrientedImageData> protectedMask;
+    // What is worked in must not lose what the selected segment gains.
+    std::map<std::string, vtkSmartPointer<vtkOrientedImageData>> masks;
     const bool overwrites = editor->GetSegmentEditorNode()->GetOverwriteMode() != vtkMRMLSegmentEditorNode::OverwriteNone;
-    if (overwrites && !maskSegmentID.empty() && maskSegmentID != segmentID)
+    for (const std::string& maskSegmentID : operation->GetMaskSegmentIDs())
     {
-      protectedMask = SegmentOn(mask, segmentation, maskSegmentID);
+      if (overwrites && maskSegmentID != segmentID)
+      {
+        masks[maskSegmentID] = SegmentOn(mask, segmentation, maskSegmentID);
+      }
     }
     editor->SaveStateForUndo();
     const auto mode = vtkSlicerSkullEffectsLogic::ClearSegmentToSet(editor->GetSegmentEditorNode(), segmentID)
                         ? vtkSlicerSegmentEditorLogic::ModificationModeAdd
                         : vtkSlicerSegmentEditorLogic::ModificationModeSet;
     editor->ModifySegmentByLabelmap(segmentation, segmentID.c_str(), mask, mode, false, false);
-    if (protectedMask)
+    for (const auto& [maskSegmentID, kept] : masks)
     {
-      SetSegment(segmentation, maskSegmentID, protectedMask, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
+      SetSegment(segmentation, maskSegmentID, kept, vtkSlicerSegmentationsModuleLogic::MODE_MERGE_MASK);
     }
     MarkAsStarted(segmentation->GetSegmentation()->GetSegment(segmentID));
   });
@@ -629,13 +660,13 @@ void vtkSlicerSkullEffectsLogic::GetRegionBounds(vtkMRMLMarkupsROINode* region, 
 //-----------------------------------------------------------------------------
 bool vtkSlicerSkullEffectsLogic::ComputeHistogram(vtkMRMLScalarVolumeNode* volume,
                                                   vtkMRMLSegmentationNode* segmentation,
-                                                  const std::string& maskSegmentID,
+                                                  const std::vector<std::string>& maskSegmentIDs,
                                                   bool invertMask,
                                                   vtkDoubleArray* counts,
                                                   double range[2])
 {
   return this->Internal->Succeeds([&] {
-    const auto inputs = vtkInternal::Prepare(volume, segmentation, maskSegmentID, false);
+    const auto inputs = vtkInternal::Prepare(volume, segmentation, maskSegmentIDs, false);
     const auto bins = static_cast<size_t>(counts->GetNumberOfValues());
     std::optional<skull::ffi::Histogram> found;
     this->Internal->Compute([&](const Engine& engine, const Job& job) {

@@ -9,6 +9,7 @@
 // STD includes
 #include <memory>
 #include <string>
+#include <vector>
 
 class vtkDoubleArray;
 class vtkMRMLMarkupsROINode;
@@ -70,12 +71,12 @@ public:
   /// The box along R, A and S of the volume that holds a region of interest, which may be turned and below any transform.
   static void GetRegionBounds(vtkMRMLMarkupsROINode* region, vtkMRMLScalarVolumeNode* volume, double bounds[6]) VTK_SIZEHINT(bounds, 6);
 
-  /// Counts the volume's intensities in the segmentation's geometry, inside a segment or, inverted, outside of it.
+  /// Counts the volume's intensities in the segmentation's geometry, inside any of some segments or, inverted, outside of them.
   /// \param counts The number of voxels in each bin; its number of values is the number of bins.
   /// \param range Lower edge of the first and upper edge of the last bin, in image units.
   bool ComputeHistogram(vtkMRMLScalarVolumeNode* volume,
                         vtkMRMLSegmentationNode* segmentation,
-                        const std::string& maskSegmentID,
+                        const std::vector<std::string>& maskSegmentIDs,
                         bool invertMask,
                         vtkDoubleArray* counts,
                         double range[2]);

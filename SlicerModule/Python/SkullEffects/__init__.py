@@ -254,8 +254,8 @@ def threshold(
     :param volume: the scalar volume node.
     :param segmentation: the segmentation node; with no reference geometry yet it gets the volume's.
     :param segment: name or ID of the segment to set (default "Bone").
-    :param mask: name or ID of the segment, of the same segmentation, inside of which is selected and bounds are found
-        (default: everywhere).
+    :param mask: name or ID of the segment, of the same segmentation, inside of which is selected and bounds are found; or a list
+        of some, inside of any of which (default: everywhere).
     :param invert_mask: select outside the mask instead (default False).
     :param lower: lowest intensity, in image units (default: no bound).
     :param upper: highest intensity, in image units (default: no bound).
@@ -304,7 +304,8 @@ def threshold(
             setter(_number(name, value, 0))
     operation.SetInvertMask(_flag("invert_mask", invert_mask))
     if mask is not None:
-        operation.SetMaskSegmentID(_segment_id(segmentation, mask, "mask"))
+        for name in [mask] if isinstance(mask, str) else mask:
+            operation.AddMaskSegmentID(_segment_id(segmentation, name, "mask"))
     segment_id = _apply(operation, volume, segmentation, segment, editor, progress)
     return ThresholdResult(
         segment_id,

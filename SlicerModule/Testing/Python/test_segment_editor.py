@@ -84,6 +84,22 @@ def test_the_mask_gets_its_own_voxels_back_not_its_neighbours(edited):
     np.testing.assert_array_equal(of_volume(segmentation, head, volume), where)
 
 
+def test_inside_of_any_of_several_masks(edited):
+    volume, segmentation, editor, mask, target, where = edited
+    other = np.zeros_like(where)
+    other[0:3, 0:9, 0:10] = True
+    second = add_cube(segmentation, volume, other, "Second")
+    bright(edited, mask=["Head", "Second"])
+    bound = np.tile(np.arange(10) >= 5, (8, 9, 1))
+    np.testing.assert_array_equal(of_volume(segmentation, target, volume), (where | other) & bound)
+    np.testing.assert_array_equal(of_volume(segmentation, mask, volume), where)
+    np.testing.assert_array_equal(of_volume(segmentation, second, volume), other)
+    bright(edited, mask=["Head", "Second"], invert_mask=True)
+    np.testing.assert_array_equal(of_volume(segmentation, target, volume), ~(where | other) & bound)
+    with pytest.raises(SkullEffects.Error, match='the mask "Third" is no segment'):
+        bright(edited, mask=["Head", "Third"])
+
+
 def test_other_segments_are_overwritten_as_the_editor_says(edited):
     volume, segmentation, editor, mask, target, where = edited
     bound = np.tile(np.arange(10) >= 5, (8, 9, 1))

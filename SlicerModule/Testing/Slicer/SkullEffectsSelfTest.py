@@ -109,6 +109,25 @@ class SkullEffectsSelfTest(unittest.TestCase):
         self.assertFalse(self.voxels("Bone").any())
         np.testing.assert_array_equal(self.voxels("Skin"), skin)
 
+    def test_inside_of_all_visible_segments(self):
+        SkullEffects.skin(self.volume, self.segmentation)
+        SkullEffects.threshold(self.volume, self.segmentation, "Core", lower=250)
+        bone = SkullEffects.logic().AddSegment(self.segmentation, "Bone")
+        self.editor.setCurrentSegmentID(bone)
+        effect = self.effect("Masked Threshold")
+        effect.setOption("MaskSegmentID", "VISIBLE_SEGMENTS")
+        effect.setOption("MinimumThreshold", "40")
+        display = self.segmentation.GetDisplayNode()
+        display.SetSegmentVisibility("Skin", False)
+        self.assertTrue(effect.apply(), effect.lastError())
+        np.testing.assert_array_equal(self.voxels("Bone"), self.voxels("Core"))
+        display.SetSegmentVisibility("Skin", True)
+        self.assertTrue(effect.apply(), effect.lastError())
+        self.assertGreater(self.voxels("Bone").sum(), 2 * self.voxels("Core").sum())
+        display.SetSegmentVisibility("Skin", False)
+        display.SetSegmentVisibility("Core", False)
+        self.assertFalse(effect.apply(), "where nothing is visible, everywhere is not meant")
+
     def test_no_volume_is_an_error_and_not_a_crash(self):
         self.editor.setSourceVolumeNode(None)
         effect = self.effect("Skin Surface")
