@@ -221,6 +221,65 @@ fn where_there_is_no_wall_nothing_is_added() {
     assert!(invented < 0.03, "{invented} of the bare surface");
 }
 
+/// A wall between fat and air that walls within the air join, `apart` mm from each other.
+fn cells(thickness: f64, septum: f64, apart: f64) -> (Array3<i16>, Array3<u8>, Grid) {
+    let at = 11.1;
+    let (ct, grid) = draw([50, 60, 44], |[x, y, z]| {
+        let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+        let before = 1.0 - cdf((x - at + thickness / 2.0) / SIGMA[0]);
+        let bone = box_seen(x, at - thickness / 2.0, at + thickness / 2.0, SIGMA[0]);
+        let septa: f64 = (0..8)
+            .map(|k| 1.5 + apart * f64::from(k))
+            .map(|y0| box_seen(y, y0 - septum / 2.0, y0 + septum / 2.0, SIGMA[1]))
+            .sum();
+        let plate = FAT * before + BONE * bone + (AIR + (BONE - AIR) * septa) * (1.0 - before - bone);
+        inside * plate + (1.0 - inside) * BONE
+    });
+    let base = ct.mapv(|v| u8::from(v >= 300));
+    (ct, base, grid)
+}
+
+#[test]
+fn where_walls_within_the_air_join_it_the_wall_is_whole() {
+    for (thickness, septum, apart) in [(0.25, 0.3, 6.0), (0.25, 0.4, 8.0), (0.3, 0.3, 5.0)] {
+        let (ct, base, grid) = cells(thickness, septum, apart);
+        let (added, ..) = run(&ct, &base, &grid, &known_blur());
+        let found = recall(&added, &base, 0.0);
+        println!("{thickness} mm, septa of {septum} mm every {apart} mm: {found:.3}");
+        assert!(found > 0.96, "{thickness} mm, septa of {septum} mm every {apart} mm: recall {found}");
+    }
+}
+
+#[test]
+fn a_thin_wall_between_fat_and_air_is_found_amid_noise() {
+    let noisy = |thickness| {
+        let (mut ct, base, grid) = wall(thickness, 0.0);
+        let mut noise = Noise(5);
+        ct.iter_mut().for_each(|v| *v += (40.0 * noise.next()) as i16);
+        let (added, ..) = run(&ct, &base, &grid, &known_blur());
+        recall(&added, &base, 0.0)
+    };
+    let [found, invented] = [0.2, 0.0].map(noisy);
+    println!("recall {found:.3}, without a wall {invented:.3}");
+    assert!(found > 0.95 && invented < 0.03, "recall {found}, without a wall {invented}");
+}
+
+#[test]
+fn thick_bone_gains_no_layer_where_the_blur_is_overestimated() {
+    for fwhm in [1.0, 1.3, 1.7] {
+        let (ct, grid) = draw([50, 40, 30], |[x, _, _]| {
+            SOFT + (BONE - SOFT) * box_seen(x, 6.0, 11.0, SIGMA[0]) + (AIR - SOFT) * cdf((x - 16.0) / SIGMA[0])
+        });
+        let base = ct.mapv(|v| u8::from(v >= 300));
+        let mut params = Params::default();
+        params.fwhm_mm = Some([fwhm, fwhm]);
+        let (added, ..) = run(&ct, &base, &grid, &params);
+        let layer_mm = added.iter().map(|&a| f64::from(a)).sum::<f64>() * SPACING[0] / (40.0 * 30.0);
+        println!("{fwhm} mm: {layer_mm:.3} mm on both sides together");
+        assert!(layer_mm < 0.1, "{fwhm} mm: {layer_mm}");
+    }
+}
+
 #[test]
 fn an_orbital_roof_is_never_worse_than_a_plain_threshold() {
     for thickness in [0.15, 0.25, 0.4, 0.7] {

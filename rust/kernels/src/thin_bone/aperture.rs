@@ -8,10 +8,11 @@
 
 use super::directions;
 use super::linalg::{Vec3, dot, frame, solve, unit};
+use super::measure::Scale;
 use super::openings::{Share, Throat};
 use super::profile::{POOL_MM, Profile};
 use super::scan::{Scan, Walls};
-use super::sheets::Node;
+use super::sheets::{Node, SURE};
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 
@@ -50,6 +51,12 @@ const EDGE_SHARE: f64 = 0.7;
 /// A place with more than this share is wall, unless a hole as small as what is missing would show as much.
 const WALL_SHARE: f64 = 0.5;
 const SHARE_ERROR: f64 = 0.15;
+/// What is left unexplained tells of another medium where it exceeds so many variances of the noise, and the step is
+/// below this share of the wall's around.
+const UNEXPLAINED: f64 = 8.0;
+const SMALL_STEP: f64 = 0.7;
+/// Bone is brighter than its media by this, at least.
+const LEAST_CONTRAST_HU: f64 = 200.0;
 /// What passes a hole is followed this far.
 const PASSES_MM: f64 = 3.0;
 /// It shows where the media on both sides of the wall differ by this, HU.
@@ -60,7 +67,9 @@ struct Place {
     voxel: [usize; 3],
     /// On the plane across the axis, from the opening's middle, mm.
     at: [f64; 2],
-    /// Step (HU) and mass (HU·mm), and their weights in the sum of squares: step², both, mass².
+    /// The medium against the axis (HU), step (HU) and mass (HU·mm), and the weights of these two in the sum of squares:
+    /// step², both, mass².
+    medium: f64,
     fit: [f64; 2],
     weights: [f64; 3],
     is_bone: bool,
@@ -193,14 +202,26 @@ pub(super) fn fit<T: Voxel>(
                     continue;
                 }
                 let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-                let Some((fit, weights)) = step_and_mass(ct, &profile, voxel, above, plate_mm) else { continue };
+                let Some(([medium, fit @ ..], weights)) = step_and_mass(ct, &profile, voxel, above, plate_mm) else {
+                    continue;
+                };
                 // the wall may have been put on the next voxel to either side
                 let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
                     let [x, y, z] = nearest(surface.point(at, above));
                     full[[z, y, x]] != 0
                 });
                 let (voxel, distance_mm) = ([x, y, z], f64::INFINITY);
-                places.push(Place { voxel, at, fit, weights, is_bone, distance_mm, share: 1.0, mass_share: 1.0 });
+                places.push(Place {
+                    voxel,
+                    at,
+                    medium,
+                    fit,
+                    weights,
+                    is_bone,
+                    distance_mm,
+                    share: 1.0,
+                    mass_share: 1.0,
+                });
             }
         }
     }
@@ -230,7 +251,7 @@ pub(super) fn fit<T: Voxel>(
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
     }
-    let passes = share_out(&mut places, &rim);
+    let passes = share_out(&mut places, &rim, scale);
     let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
     places.retain(|p| p.distance_mm <= AROUND_MM);
 
@@ -255,7 +276,8 @@ pub(super) fn fit<T: Voxel>(
                 let above = 0.5 * f64::from(step) * voxel_mm;
                 let voxel = nearest(surface.point(places[k].at, above));
                 // farther away only the surface of what passes
-                let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(|j| !is_parallel(j));
+                let is_surface = |j: usize| !is_parallel(j) || nodes[j].wall.evidence < SURE;
+                let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(is_surface);
                 if above.abs() <= profile.support_mm + 0.5 * plate_mm || is_beside() {
                     aperture.free.push(voxel);
                 }
@@ -313,14 +335,14 @@ fn mean_share(places: &[Place], of: &[usize]) -> f64 {
     of.iter().map(|&k| places[k].share).sum::<f64>() / of.len() as f64
 }
 
-/// Step and mass of a wall `plate_mm` thick through a voxel that lies `above` its surface, with the weights of both.
+/// Medium, step and mass of a wall `plate_mm` thick through a voxel that lies `above` its surface, with the weights of both.
 fn step_and_mass<T: Voxel>(
     ct: &ArrayRef3<T>,
     profile: &Profile,
     voxel: u32,
     above: f64,
     plate_mm: f64,
-) -> Option<([f64; 2], [f64; 3])> {
+) -> Option<([f64; 3], [f64; 3])> {
     let (values, _) = profile.values(ct, voxel);
     let half = 0.5 * plate_mm;
     let window = WINDOW_SIGMAS * profile.spread.sigma + half;
@@ -340,14 +362,16 @@ fn step_and_mass<T: Voxel>(
             }
         }
     }
-    let [_, step, mass] = solve(normal, right)?;
+    let found = solve(normal, right)?;
     let rest = |i: usize, j: usize| normal[i][j] - normal[i][0] * normal[j][0] / normal[0][0];
-    Some(([step, mass], [rest(1, 1), rest(2, 1), rest(2, 2)]))
+    Some((found, [rest(1, 1), rest(2, 1), rest(2, 2)]))
 }
 
 /// Gives each place its share of the wall around it, by the better of two explanations of what is not wall: one
-/// medium on both sides, or the step between both media. Returns whether one medium passes where there were two.
-fn share_out(places: &mut [Place], rim: &[usize]) -> bool {
+/// medium on both sides, or the step between both media. Where neither is true because another medium begins, such as
+/// a second wall that joins from there, the mass alone counts. Returns whether one medium passes where there were two.
+fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
+    let variance = scale.noise_hu.powi(2) * scale.noise_voxels;
     let mut unexplained = [0.0; 2];
     let mut found = Vec::with_capacity(places.len());
     for p in &*places {
@@ -361,22 +385,30 @@ fn share_out(places: &mut [Place], rim: &[usize]) -> bool {
         let product = |a: [f64; 2], b: [f64; 2]| {
             a[0] * b[0] * p.weights[0] + (a[0] * b[1] + a[1] * b[0]) * p.weights[1] + a[1] * b[1] * p.weights[2]
         };
-        let mut shares = [0.0; 2];
+        let (mut shares, mut rests) = ([0.0; 2], [0.0; 2]);
         for (k, empty) in [[0.0, 0.0], [wall[0], 0.0]].into_iter().enumerate() {
             let whole = [0, 1].map(|i| wall[i] - empty[i]);
             let seen = [0, 1].map(|i| p.fit[i] - empty[i]);
             // nothing lacks more than all
             shares[k] = (product(seen, whole) / product(whole, whole).max(1e-9)).max(0.0);
             let rest = [0, 1].map(|i| seen[i] - shares[k].min(1.0) * whole[i]);
+            rests[k] = product(rest, rest);
             if p.distance_mm <= 0.0 {
-                unexplained[k] += product(rest, rest);
+                unexplained[k] += rests[k];
             }
         }
-        found.push(shares);
+        // beside a greater step a wall slightly off the surface would pass for mass
+        let by_mass = (p.fit[0].abs() <= SMALL_STEP * wall[0].abs()).then(|| {
+            let contrast = |step: f64| (scale.bone_hu - p.medium - 0.5 * step).max(LEAST_CONTRAST_HU);
+            let whole = wall[1] * contrast(p.fit[0]) / contrast(wall[0]);
+            (p.fit[1] / whole.max(1e-9)).max(0.0)
+        });
+        found.push((shares, by_mass, rests.map(|rest| rest > UNEXPLAINED * variance)));
     }
     let better = usize::from(unexplained[1] < unexplained[0]);
-    for (p, shares) in places.iter_mut().zip(found) {
-        (p.share, p.mass_share) = (shares[better], shares[1]);
+    for (p, (shares, by_mass, is_other)) in places.iter_mut().zip(found) {
+        p.share = by_mass.filter(|_| is_other[better]).unwrap_or(shares[better]);
+        p.mass_share = shares[1];
     }
     let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
     better == 0 && median(&mut steps) >= PASSES_HU

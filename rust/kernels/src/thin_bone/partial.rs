@@ -15,7 +15,7 @@ use rayon::prelude::*;
 const SOFT_HU: f64 = 50.0;
 /// Brighter than soft tissue by this, and by so many times the noise.
 const ABOVE_SOFT_HU: f64 = 85.0;
-const ABOVE_NOISE: f64 = 3.0;
+const ABOVE_NOISE: f64 = 2.5;
 /// A canal is darker than both neighbours by this, in so many of the 13 directions.
 const CANAL_HU: f32 = 60.0;
 const CANAL_DIRECTIONS: usize = 6;

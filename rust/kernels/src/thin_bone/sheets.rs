@@ -3,6 +3,9 @@
 //! Evidence of one place is weak where a wall is thin; neighbours on the same sheet share it. A sheet is grown
 //! from places where the shared evidence is strong over places where it still speaks for a wall, as far as its
 //! mass does not fall below a share of what the sheet around it has: half the mass is where a hole's rim is.
+//!
+//! The thinnest walls next to air leave evidence near zero, because mucosa without a wall looks alike. There anatomy
+//! decides: between fat and air there is bone, between other tissue and air, and within air, there seldom is.
 
 use super::directions;
 use super::linalg::{Vec3, dot};
@@ -43,14 +46,23 @@ const OFF_PLANE_SLOPE: f64 = 0.25;
 const SHARE_MM: f64 = 1.5;
 /// Over blocks of at most this edge, of as many voxels as fit.
 const BLOCK_MM: f64 = 0.7;
-/// No place speaks louder than this.
-const LOUDEST: f32 = 6.0;
+/// No place speaks louder than this where a sheet may start, and where it grows: a sure wall is no evidence for what
+/// lies beside it.
+const LOUDEST: [f32; 2] = [6.0, 1.5];
+/// Log odds of a wall before anything is measured: between fat and air, other tissue and air, air and air.
+const BESIDE_FAT: f32 = 0.65;
+const BESIDE_TISSUE: f32 = -0.3;
+const IN_AIR: f32 = -0.4;
+/// Air is darker than this, and what is brighter than the second is tissue; fat ends where other tissue begins, HU.
+const AIR_HU: f32 = -400.0;
+const TISSUE_HU: f32 = -250.0;
+const FAT_HU: Range<f32> = -80.0..-20.0;
 /// Shared evidence from which a sheet starts, over which it grows, and what a place itself must show at least.
 const START: f32 = 2.0;
 const GROW: f32 = 0.15;
-const OWN: f32 = -0.5;
+const OWN: f32 = -0.6;
 /// Evidence from which a place needs no neighbours to say that there is a wall, if it has this share of theirs.
-const SURE: f32 = 1.5;
+pub(super) const SURE: f32 = 1.5;
 const SURE_SHARE: f32 = 0.2;
 /// Otherwise, where the mass falls below this share of the sheet's around it, there is a hole; thicker walls do not
 /// say how thick a thin one beside them should be.
@@ -58,6 +70,9 @@ const RIM_SHARE: f32 = 0.5;
 const THICK_RIM_MM: f32 = 0.8;
 /// And where what the wall does not explain exceeds this share of its height, something else is there.
 const MISFIT: f32 = 0.2;
+/// Beside tissue that may be a second wall that joins the first, which then has most of its mass nevertheless.
+const MISFIT_AT_JOINT: f32 = 0.45;
+const JOINT_SHARE: f32 = 0.75;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
 pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
@@ -83,16 +98,15 @@ pub(super) fn link(
 ) -> Result<Linked> {
     let graph = Graph::new(nodes, grid);
     job.check()?;
-    let evidence = nodes.iter().map(|n| [n.wall.evidence.clamp(-LOUDEST, LOUDEST), 1.0]).collect();
+    let evidence = nodes.iter().map(|n| LOUDEST.map(|loudest| odds(&n.wall).clamp(-loudest, loudest))).collect();
     let shared = graph.diffuse(evidence, SHARE_MM, &job.part(0.1, 0.5))?;
-    let shared: Vec<f32> = shared.into_iter().map(|[e, w]| e / w).collect();
     // what the wall around has
     let around = nodes
         .iter()
         .zip(&shared)
-        .map(|(n, &e)| {
+        .map(|(n, &[_, e])| {
             let t = n.wall.thickness_mm.min(THICK_RIM_MM);
-            if n.wall.evidence > OWN && e > GROW { [t, 1.0] } else { [0.0; 2] }
+            if odds(&n.wall) > OWN && e > GROW { [t, 1.0] } else { [0.0; 2] }
         })
         .collect();
     let around = graph.diffuse(around, SHARE_MM, &job.part(0.5, 0.8))?;
@@ -102,12 +116,26 @@ pub(super) fn link(
         .map(|(k, n)| {
             let [thickness, weight] = around[k];
             let rim = if weight > 0.0 { thickness / weight } else { 0.0 };
-            shared[k] >= GROW && is_whole(&n.wall, rim, noise_hu)
+            shared[k][1] >= GROW && is_whole(&n.wall, rim, noise_hu)
         })
         .collect();
-    let (bone, sheets) = graph.grow(&whole, |k| shared[k] >= START);
+    let (bone, sheets) = graph.grow(&whole, |k| shared[k][0] >= START);
     let thickness_mm = thickness_mm.map_or_else(|| Ok(Vec::new()), |mm| graph.pool(mm, &job.part(0.9, 1.0)))?;
     Ok(Linked { bone, thickness_mm, sheets })
+}
+
+/// Log odds that a place holds a wall, as far as the place itself and what lies on both sides say.
+fn odds(wall: &Wall) -> f32 {
+    let [dark, bright] = [wall.media[0].min(wall.media[1]), wall.media[0].max(wall.media[1])];
+    let before = if dark > AIR_HU {
+        0.0
+    } else if bright < TISSUE_HU {
+        IN_AIR
+    } else {
+        let beyond_fat = ((bright - FAT_HU.start) / (FAT_HU.end - FAT_HU.start)).clamp(0.0, 1.0);
+        BESIDE_FAT + (BESIDE_TISSUE - BESIDE_FAT) * beyond_fat
+    };
+    wall.evidence + before
 }
 
 /// Whether a place holds a wall as far as the place itself and the thickness `rim_mm` around it say.
@@ -115,8 +143,11 @@ fn is_whole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
     let height_hu = wall.mass / (2.5 * wall.sigma_mm);
     let misfit_hu = (wall.residual_hu.powi(2) - noise_hu.powi(2)).max(0.0).sqrt();
     let is_sure = wall.evidence > SURE && wall.thickness_mm >= SURE_SHARE * rim_mm;
+    let bright = wall.media[0].max(wall.media[1]);
     let is_even = misfit_hu < MISFIT * height_hu && wall.thickness_mm >= RIM_SHARE * rim_mm;
-    wall.media[0].max(wall.media[1]) <= BESIDE_BONE_HU && wall.evidence >= OWN && (is_sure || is_even)
+    let is_joint =
+        bright >= TISSUE_HU && misfit_hu < MISFIT_AT_JOINT * height_hu && wall.thickness_mm >= JOINT_SHARE * rim_mm;
+    bright <= BESIDE_BONE_HU && odds(wall) >= OWN && (is_sure || is_even || is_joint)
 }
 
 /// Which of each node's 26 neighbours lie on its sheet.
