@@ -279,8 +279,8 @@ fn join_rows(runs: &[Run], forest: &mut [u32], row: std::ops::Range<usize>, othe
     }
 }
 
-/// The first run of run `i`'s tree; halves the path on the way.
-fn root(forest: &mut [u32], mut i: u32) -> u32 {
+/// The root of `i`'s tree; halves the path on the way.
+pub(crate) fn root(forest: &mut [u32], mut i: u32) -> u32 {
     while forest[i as usize] != i {
         let parent = forest[i as usize];
         forest[i as usize] = forest[parent as usize];
@@ -289,7 +289,8 @@ fn root(forest: &mut [u32], mut i: u32) -> u32 {
     i
 }
 
-fn join(forest: &mut [u32], a: u32, b: u32) {
+/// Joins the trees of two.
+pub(crate) fn join(forest: &mut [u32], a: u32, b: u32) {
     let (a, b) = (root(forest, a), root(forest, b));
     // The earlier run becomes the root, so that numbers follow the scan.
     forest[a.max(b) as usize] = a.min(b);

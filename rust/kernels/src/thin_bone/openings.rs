@@ -10,10 +10,10 @@
 //! Phys. Rev. E 96 (2017), doi 10.1103/PhysRevE.96.023307.
 
 use super::linalg::{Vec3, dot, unit};
+use crate::components::{join, root};
 use crate::{Grid, Job, Result, distance};
 use ndarray::{Array3, ArrayRef3};
 use rayon::prelude::*;
-use std::collections::VecDeque;
 use std::ops::Range;
 
 /// A throat of the space around the bone.
@@ -63,99 +63,77 @@ const WIDENS: f64 = 1.2;
 
 /// Finds the throats of the space outside `bone` up to an area of `largest_mm2`.
 pub(super) fn throats(bone: &ArrayRef3<u8>, grid: &Grid, largest_mm2: f64, job: &Job) -> Result<Vec<Throat>> {
+    let mut cells = cells(bone, grid, &job.part(0.0, 0.3))?;
+    let mut chambers = open_chambers(&mut cells, grid);
+    let bands = bands(&cells);
+    let steps = job.part(0.3, 0.8).steps(bands.len());
+    for band in bands {
+        let order = in_falling_order(&cells, band);
+        chambers.flood(&mut cells, &order, grid);
+        steps.step()?;
+    }
+    let root: Vec<u32> = (0..chambers.parent.len() as u32).map(|c| root(&mut chambers.parent, c)).collect();
+    cells.par_iter_mut().for_each(|c| *c = cell(level(*c), root[chamber(*c) as usize]));
+    Ok(collect(&cells, grid, largest_mm2))
+}
+
+/// A voxel's level, 0 in bone, and the chamber that it belongs to: both in one number.
+const CHAMBER_BITS: u32 = 24;
+const MOST_CHAMBERS: usize = 1 << CHAMBER_BITS;
+
+fn cell(level: u8, chamber: u32) -> u32 {
+    u32::from(level) << CHAMBER_BITS | chamber
+}
+
+fn level(cell: u32) -> u8 {
+    (cell >> CHAMBER_BITS) as u8
+}
+
+fn chamber(cell: u32) -> u32 {
+    cell & (MOST_CHAMBERS as u32 - 1)
+}
+
+/// The distance of each voxel to bone as a level, without chambers yet.
+fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
+    let mut mm = Array3::<f32>::zeros(grid.shape());
+    distance::distance_mm(bone, grid, &mut mm, job)?;
+    // a voxel beside bone is not bone, however small voxels are
+    let level = |mm: f32| if mm > 0.0 { ((f64::from(mm) / STEP_MM) as usize).clamp(1, LEVELS) as u8 } else { 0 };
+    // in the memory of the distances
+    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(|mm| cell(level(mm), UNSEEN)).collect())
+}
+
+/// Wide open space, block by block.
+fn open_chambers(cells: &mut [u32], grid: &Grid) -> Chambers {
     let size = grid.size();
-    let spacing = grid.spacing_mm();
-    let strides = [1, size[0], size[0] * size[1]];
-    let level: Vec<u8> = {
-        // distance of each background voxel to bone
-        let mut mm = Array3::<f32>::zeros(grid.shape());
-        distance::distance_mm(bone, grid, &mut mm, &job.part(0.0, 0.3))?;
-        let level = |(&d, &b): (&f32, &u8)| {
-            if b != 0 { 0 } else { ((f64::from(d) / STEP_MM) as usize).clamp(1, LEVELS) as u8 }
-        };
-        mm.as_slice_memory_order().zip(bone.as_slice_memory_order()).map_or_else(
-            || mm.iter().zip(bone).map(level).collect(),
-            |(mm, bone)| mm.par_iter().zip(bone).map(level).collect(),
-        )
-    };
-    job.check()?;
-    let edge = [0, 1, 2].map(|a| ((OPEN_BLOCK_MM / spacing[a]) as usize).max(1));
+    let edge = grid.spacing_mm().map(|s| ((OPEN_BLOCK_MM / s) as usize).max(1));
     let blocks = [0, 1, 2].map(|a| size[a].div_ceil(edge[a]));
-    let mut chamber = vec![UNSEEN; level.len()];
-    chamber.par_chunks_mut(size[0]).zip(level.par_chunks(size[0])).enumerate().for_each(|(row, (chamber, level))| {
+    cells.par_chunks_mut(size[0]).enumerate().for_each(|(row, cells)| {
         let block = (row / size[1] / edge[2] * blocks[1] + row % size[1] / edge[1]) * blocks[0];
-        for (x, (c, _)) in chamber.iter_mut().zip(level).enumerate().filter(|(_, (_, l))| **l as usize == LEVELS) {
-            *c = (1 + block + x / edge[0]) as u32;
+        for (x, c) in cells.iter_mut().enumerate().filter(|(_, c)| level(**c) as usize == LEVELS) {
+            *c = cell(LEVELS as u8, (1 + block + x / edge[0]) as u32);
         }
     });
     let open = 1 + blocks.iter().product::<usize>() as u32;
-    let mut chambers = Chambers { parent: (0..open).collect(), top: vec![LEVELS as u8; open as usize] };
-    let diagonal = spacing.iter().map(|s| s * s).sum::<f64>().sqrt();
-    let bands = bands(&level);
-    let steps = job.part(0.4, 0.9).steps(bands.len());
-    for band in bands {
-        for i in in_falling_order(&level, band) {
-            let i = i as usize;
-            let (x, y, here) = (i as u32 % size[0] as u32, i as u32 / size[0] as u32 % size[1] as u32, level[i]);
-            let inside = [
-                x > 0,
-                x as usize + 1 < size[0],
-                y > 0,
-                y as usize + 1 < size[1],
-                i >= strides[2],
-                i + strides[2] < level.len(),
-            ];
-            let (mut mine, mut seen) = (UNSEEN, UNSEEN);
-            for (k, _) in inside.into_iter().enumerate().filter(|(_, inside)| *inside) {
-                let j = if k % 2 == 0 { i - strides[k / 2] } else { i + strides[k / 2] };
-                if chamber[j] == UNSEEN || chamber[j] == seen {
-                    continue;
-                }
-                seen = chamber[j];
-                let other = chambers.root(seen);
-                if mine == UNSEEN {
-                    mine = other;
-                } else if mine != other {
-                    let (low, high) = if chambers.top[mine as usize] < chambers.top[other as usize] {
-                        (mine, other)
-                    } else {
-                        (other, mine)
-                    };
-                    let rise = f64::from(chambers.top[low as usize] - here) * STEP_MM;
-                    let is_open = chambers.top[low as usize] as usize == LEVELS;
-                    // a chamber hardly wider than its throat is a bulge
-                    if !is_open && rise < 0.5 * diagonal + 0.25 * f64::from(here) * STEP_MM {
-                        chambers.parent[low as usize] = high;
-                        mine = high;
-                    }
-                }
-            }
-            if mine == UNSEEN {
-                mine = chambers.parent.len() as u32;
-                chambers.parent.push(mine);
-                chambers.top.push(here);
-            }
-            chamber[i] = mine;
-        }
-        steps.step()?;
-    }
-    let root: Vec<u32> = (0..chambers.parent.len() as u32).map(|c| chambers.root(c)).collect();
-    chamber.par_iter_mut().for_each(|c| *c = root[*c as usize]);
-    Ok(collect(&chamber, &level, grid, largest_mm2))
+    Chambers { parent: (0..open).collect(), top: vec![LEVELS as u8; open as usize] }
 }
 
 /// Levels below the widest, highest first, in bands that hold a share of all voxels, so that their order needs little
 /// room.
-fn bands(level: &[u8]) -> Vec<Range<u8>> {
-    const LEAST_BANDS: usize = 8;
-    let mut counts = [0_usize; 256];
-    level.iter().for_each(|&l| counts[l as usize] += 1);
+fn bands(cells: &[u32]) -> Vec<Range<u8>> {
+    const LEAST_BANDS: usize = 32;
+    let none = || [0_usize; 256];
+    let counts = cells.par_chunks(TOGETHER).fold(none, |mut counts, cells| {
+        cells.iter().for_each(|&c| counts[level(c) as usize] += 1);
+        counts
+    });
+    let counts = counts.reduce(none, |a, b| std::array::from_fn(|l| a[l] + b[l]));
     let mut bands: Vec<Range<u8>> = Vec::new();
     let mut held = usize::MAX;
     for l in (1..LEVELS as u8).rev() {
         held = held.saturating_add(counts[l as usize]);
         match bands.last_mut() {
-            Some(band) if held <= level.len() / LEAST_BANDS => band.start = l,
+            Some(band) if held <= cells.len() / LEAST_BANDS => band.start = l,
             _ => {
                 bands.push(l..l + 1);
                 held = counts[l as usize];
@@ -165,21 +143,24 @@ fn bands(level: &[u8]) -> Vec<Range<u8>> {
     bands
 }
 
-/// The voxels of a band of levels, highest first.
-fn in_falling_order(level: &[u8], band: Range<u8>) -> Vec<u32> {
-    const TOGETHER: usize = 1 << 20;
-    let parts: Vec<Vec<Vec<u32>>> = level
+/// Voxels that are looked through together.
+const TOGETHER: usize = 1 << 20;
+
+/// The voxels of each level of a band, highest first, in pieces.
+fn in_falling_order(cells: &[u32], band: Range<u8>) -> Vec<Vec<u32>> {
+    let parts: Vec<Vec<Vec<u32>>> = cells
         .par_chunks(TOGETHER)
         .enumerate()
-        .map(|(part, levels)| {
+        .map(|(part, cells)| {
             let mut of_level = vec![Vec::new(); band.len()];
-            for (k, l) in levels.iter().enumerate().filter(|(_, l)| band.contains(l)) {
+            for (k, l) in cells.iter().map(|&c| level(c)).enumerate().filter(|(_, l)| band.contains(l)) {
                 of_level[usize::from(band.end - 1 - l)].push((part * TOGETHER + k) as u32);
             }
             of_level
         })
         .collect();
-    (0..band.len()).flat_map(|l| parts.iter().flat_map(move |part| &part[l])).copied().collect()
+    let mut parts: Vec<_> = parts.into_iter().map(Vec::into_iter).collect();
+    (0..band.len()).flat_map(|_| parts.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
 }
 
 struct Chambers {
@@ -189,13 +170,45 @@ struct Chambers {
 }
 
 impl Chambers {
-    fn root(&mut self, mut c: u32) -> u32 {
-        while self.parent[c as usize] != c {
-            let up = self.parent[self.parent[c as usize] as usize];
-            self.parent[c as usize] = up;
-            c = up;
+    /// Gives voxels, widest first, to the chambers beside them, or to new ones where there are none.
+    fn flood(&mut self, cells: &mut [u32], order: &[Vec<u32>], grid: &Grid) {
+        let [nx, ny, _] = grid.size();
+        let strides = [1, nx, nx * ny];
+        let diagonal = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
+        for i in order.iter().flatten().map(|&i| i as usize) {
+            let (x, y, here) = (i as u32 % nx as u32, i as u32 / nx as u32 % ny as u32, level(cells[i]));
+            let inside =
+                [x > 0, x as usize + 1 < nx, y > 0, y as usize + 1 < ny, i >= strides[2], i + strides[2] < cells.len()];
+            let (mut mine, mut seen) = (UNSEEN, UNSEEN);
+            for (k, _) in inside.into_iter().enumerate().filter(|(_, inside)| *inside) {
+                let beside = chamber(cells[if k % 2 == 0 { i - strides[k / 2] } else { i + strides[k / 2] }]);
+                if beside == UNSEEN || beside == seen {
+                    continue;
+                }
+                seen = beside;
+                let other = root(&mut self.parent, seen);
+                if mine == UNSEEN {
+                    mine = other;
+                } else if mine != other {
+                    let is_lower = self.top[mine as usize] < self.top[other as usize];
+                    let (low, high) = if is_lower { (mine, other) } else { (other, mine) };
+                    let rise = f64::from(self.top[low as usize] - here) * STEP_MM;
+                    let is_open = self.top[low as usize] as usize == LEVELS;
+                    // a chamber hardly wider than its throat is a bulge
+                    if !is_open && rise < 0.5 * diagonal + 0.25 * f64::from(here) * STEP_MM {
+                        self.parent[low as usize] = high;
+                        mine = high;
+                    }
+                }
+            }
+            // when numbers run out, what is left are the smallest hollows of all
+            if mine == UNSEEN && self.parent.len() < MOST_CHAMBERS {
+                mine = self.parent.len() as u32;
+                self.parent.push(mine);
+                self.top.push(here);
+            }
+            cells[i] = cell(here, mine);
         }
-        c
     }
 }
 
@@ -208,22 +221,22 @@ struct Face {
     forward: bool,
 }
 
-fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
+fn collect(cells: &[u32], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
     let size = grid.size();
     let spacing = grid.spacing_mm();
     let strides = [1, size[0], size[0] * size[1]];
-    let is_wide = |i: usize| level[i] as usize == LEVELS;
+    let is_narrow = |c: u32| chamber(c) != UNSEEN && (level(c) as usize) < LEVELS;
     let mut faces: Vec<Face> = (0..size[2])
         .into_par_iter()
         .flat_map_iter(|z| {
             let mut faces = Vec::new();
             let slice = z * strides[2]..(z + 1) * strides[2];
-            for i in slice.filter(|&i| chamber[i] != UNSEEN && !is_wide(i)) {
+            for i in slice.filter(|&i| is_narrow(cells[i])) {
                 let ends = [i % size[0] + 1 == size[0], i / size[0] % size[1] + 1 == size[1], z + 1 == size[2]];
                 for a in (0..3).filter(|&a| !ends[a]) {
-                    let (j, c) = (i + strides[a], chamber[i]);
-                    let d = chamber[j];
-                    if d != UNSEEN && d != c && !is_wide(j) {
+                    let j = i + strides[a];
+                    let (c, d) = (chamber(cells[i]), chamber(cells[j]));
+                    if d != c && is_narrow(cells[j]) {
                         let forward = c < d;
                         let voxel = if forward { i } else { j } as u32;
                         faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
@@ -240,13 +253,13 @@ fn collect(chamber: &[u32], level: &[u8], grid: &Grid, largest_mm2: f64) -> Vec<
         .flat_map_iter(|group| {
             let mut found = Vec::new();
             parts(group, size, |part| {
-                found.extend(throat(part, size, spacing, largest_mm2).filter(|t| narrows(t, level, size, spacing)));
+                found.extend(throat(part, size, spacing, largest_mm2).filter(|t| narrows(t, cells, size, spacing)));
             });
             found
         })
         .collect();
     // A hole where more than two blocks meet shows in pieces: each is flooded again from just its two sides.
-    let space = Space { level, size, spacing };
+    let space = Space { cells, size, spacing };
     let mut whole: Vec<Throat> = throats
         .par_iter()
         .map_init(Scratch::default, |scratch, t| space.between_sides(t, largest_mm2, scratch))
@@ -278,9 +291,12 @@ const LEAST_SLIT_MM2: f64 = 1.0;
 /// A piece of a throat is looked at within this, at most.
 const MOST_REACH_MM: f64 = 10.0;
 
+/// And a second time, if that shows so many times as far.
+const FARTHER: f64 = 1.15;
+
 /// The space around the bone.
 struct Space<'a> {
-    level: &'a [u8],
+    cells: &'a [u32],
     size: [usize; 3],
     spacing: Vec3,
 }
@@ -288,34 +304,57 @@ struct Space<'a> {
 /// Room for the boxes that are flooded one after the other.
 #[derive(Default)]
 struct Scratch {
+    /// Of what has no side yet.
     level: Vec<u8>,
     side: Vec<u8>,
     /// What waits at each level.
-    waiting: Vec<VecDeque<u32>>,
+    waiting: Vec<Queue>,
+}
+
+/// First in, first out.
+#[derive(Default)]
+struct Queue {
+    items: Vec<u32>,
+    taken: usize,
+}
+
+impl Queue {
+    fn next(&mut self) -> Option<u32> {
+        let item = self.items.get(self.taken).copied();
+        if item.is_some() {
+            self.taken += 1;
+        } else {
+            self.items.clear();
+            self.taken = 0;
+        }
+        item
+    }
 }
 
 impl Scratch {
     /// Floods from the voxels that have a side, widest places first; what is not yet reached waits for its level.
     fn flood(&mut self, strides: [usize; 3]) {
-        self.waiting.resize_with(LEVELS + 1, VecDeque::new);
-        for (k, &side) in self.side.iter().enumerate().filter(|(_, side)| **side != 0) {
-            debug_assert!(side < 3);
-            self.waiting[self.level[k] as usize].push_back(k as u32);
+        let Self { level, side, waiting } = self;
+        waiting.resize_with(LEVELS + 1, Queue::default);
+        for (k, l) in level.iter_mut().enumerate().filter(|(k, _)| side[*k] != 0) {
+            waiting[*l as usize].items.push(k as u32);
+            *l = 0;
         }
         let mut now = LEVELS;
         while now > 0 {
-            let Some(k) = self.waiting[now].pop_front() else {
+            let Some(k) = waiting[now].next() else {
                 now -= 1;
                 continue;
             };
             let k = k as usize;
+            let mine = side[k];
             for step in strides {
                 for j in [k - step, k + step] {
-                    if self.level[j] > 0 && self.side[j] == 0 {
-                        self.side[j] = self.side[k];
-                        let level = self.level[j] as usize;
-                        self.waiting[level].push_back(j as u32);
-                        now = now.max(level);
+                    let l = std::mem::take(&mut level[j]) as usize;
+                    if l > 0 {
+                        side[j] = mine;
+                        waiting[l].items.push(j as u32);
+                        now = now.max(l);
                     }
                 }
             }
@@ -333,7 +372,8 @@ impl Space<'_> {
         let near_mm = (3.0 * (piece.area_mm2 / std::f64::consts::PI).sqrt() + 3.0).min(MOST_REACH_MM);
         let (whole, goes_on) = self.between_sides_within(piece, near_mm, largest_mm2, scratch);
         // a slit is much longer than a piece of it shows
-        if whole.is_none() && goes_on && piece.area_mm2 >= LEAST_SLIT_MM2 {
+        let is_worth = piece.area_mm2 >= LEAST_SLIT_MM2 && FARTHER * near_mm <= MOST_REACH_MM;
+        if whole.is_none() && goes_on && is_worth {
             return self.between_sides_within(piece, MOST_REACH_MM, largest_mm2, scratch).0;
         }
         whole
@@ -359,26 +399,26 @@ impl Space<'_> {
         scratch.side.clear();
         scratch.side.resize(box_size.iter().product(), 0);
         let radius_mm =
-            piece.voxels.iter().map(|v| f64::from(self.level[self.index(*v)]) * STEP_MM).fold(0.0, f64::max);
+            piece.voxels.iter().map(|v| f64::from(level(self.cells[self.index(*v)])) * STEP_MM).fold(0.0, f64::max);
         // the sides: what lies in a cone along the axis
         let least = ((WIDENS * radius_mm / STEP_MM).ceil() as u8).max(1);
         let mut sides = [false; 2];
-        for z in low[2]..high[2] {
-            for y in low[1]..high[1] {
-                let from = self.index([low[0], y, z]);
-                let levels = &self.level[from..from + high[0] - low[0]];
-                let to = at([low[0], y, z]);
-                scratch.level[to..to + levels.len()].copy_from_slice(levels);
-                for (k, _) in levels.iter().enumerate().filter(|(_, level)| **level >= least) {
-                    let i = [low[0] + k, y, z];
-                    let p = [0, 1, 2].map(|a| i[a] as f64 * self.spacing[a] - piece.middle_mm[a]);
-                    let along = dot(p, piece.axis);
-                    let aside2 = (dot(p, p) - along * along).max(0.0);
-                    if along.abs() > 0.5 * radius_mm + 1.0 && aside2 <= 0.49 * along * along {
-                        let side = usize::from(along > 0.0);
-                        scratch.side[to + k] = 1 + side as u8;
-                        sides[side] = true;
-                    }
+        let [x, y, z] = [0, 1, 2].map(|a| low[a] as f64 * self.spacing[a] - piece.middle_mm[a]);
+        for (dz, dy) in (0..high[2] - low[2]).flat_map(|z| (0..high[1] - low[1]).map(move |y| (z, y))) {
+            let first = [low[0], low[1] + dy, low[2] + dz];
+            let cells = &self.cells[self.index(first)..][..high[0] - low[0]];
+            let row = at(first)..at(first) + cells.len();
+            let (levels, marks) = (&mut scratch.level[row.clone()], &mut scratch.side[row]);
+            levels.iter_mut().zip(cells).for_each(|(l, &c)| *l = level(c));
+            let (y, z) = (y + dy as f64 * self.spacing[1], z + dz as f64 * self.spacing[2]);
+            let (aside2, along) = (y * y + z * z, y * piece.axis[1] + z * piece.axis[2]);
+            for (k, (mark, _)) in marks.iter_mut().zip(&*levels).enumerate().filter(|(_, (_, l))| **l >= least) {
+                let x = x + k as f64 * self.spacing[0];
+                let along = along + x * piece.axis[0];
+                if along.abs() > 0.5 * radius_mm + 1.0 && aside2 + x * x <= 1.49 * along * along {
+                    let side = usize::from(along > 0.0);
+                    *mark = 1 + side as u8;
+                    sides[side] = true;
                 }
             }
         }
@@ -443,42 +483,35 @@ impl Space<'_> {
                 best = Some((distance, t));
             }
         });
-        (best.map(|(_, t)| t).filter(|t| narrows(t, self.level, self.size, self.spacing)), goes_on)
+        (best.map(|(_, t)| t).filter(|t| narrows(t, self.cells, self.size, self.spacing)), goes_on)
     }
 }
 
-/// Splits the faces between two chambers into connected surfaces.
-fn parts(faces: &[Face], size: [usize; 3], mut found: impl FnMut(&[&Face])) {
-    let mut taken = vec![false; faces.len()];
-    let of = |v: u32| [v as usize % size[0], v as usize / size[0] % size[1], v as usize / (size[0] * size[1])];
-    for seed in 0..faces.len() {
-        if taken[seed] {
-            continue;
-        }
-        taken[seed] = true;
-        let mut part = vec![seed];
-        let mut next = 0;
-        while next < part.len() {
-            let at = of(faces[part[next]].voxel);
-            next += 1;
-            for z in at[2].saturating_sub(1)..=(at[2] + 1).min(size[2] - 1) {
-                for y in at[1].saturating_sub(1)..=(at[1] + 1).min(size[1] - 1) {
-                    let row = (z * size[1] + y) * size[0];
-                    let (low, high) =
-                        ((row + at[0].saturating_sub(1)) as u32, (row + (at[0] + 1).min(size[0] - 1)) as u32);
-                    let first = faces.partition_point(|f| f.voxel < low);
-                    for (k, _) in faces[first..].iter().enumerate().take_while(|(_, f)| f.voxel <= high) {
-                        if !taken[first + k] {
-                            taken[first + k] = true;
-                            part.push(first + k);
-                        }
-                    }
-                }
+/// Splits the faces between two chambers, in order of their voxels, into connected surfaces.
+fn parts(faces: &[Face], [nx, ny, _]: [usize; 3], mut found: impl FnMut(&[&Face])) {
+    let mut forest: Vec<u32> = (0..faces.len() as u32).collect();
+    // each is joined to those before it: of its row, the row behind, and the three below
+    for (below, behind) in [(0, 0), (0, 1), (1, -1), (1, 0), (1, 1)] {
+        let mut first = 0;
+        for (k, face) in faces.iter().enumerate() {
+            let v = face.voxel as usize;
+            let (x, y, z) = (v % nx, v / nx % ny, v / (nx * ny));
+            let Some(z) = z.checked_sub(below) else { continue };
+            let Some(y) = y.checked_add_signed(-behind).filter(|&y| y < ny) else { continue };
+            let row = (z * ny + y) * nx;
+            let (low, high) = ((row + x.saturating_sub(1)) as u32, (row + (x + 1).min(nx - 1)) as u32);
+            while faces[first].voxel < low {
+                first += 1;
+            }
+            for j in (first..k).take_while(|&j| faces[j].voxel <= high) {
+                join(&mut forest, j as u32, k as u32);
             }
         }
-        part.sort_unstable();
-        let part: Vec<&Face> = part.into_iter().map(|k| &faces[k]).collect();
-        found(&part);
+    }
+    let mut order: Vec<(u32, u32)> = (0..faces.len() as u32).map(|k| (root(&mut forest, k), k)).collect();
+    order.sort_unstable();
+    for part in order.chunk_by(|a, b| a.0 == b.0) {
+        found(&part.iter().map(|&(_, k)| &faces[k as usize]).collect::<Vec<_>>());
     }
 }
 
@@ -512,8 +545,8 @@ fn throat(part: &[&Face], size: [usize; 3], spacing: Vec3, largest_mm2: f64) -> 
 const LOOKS: f64 = 8.0;
 
 /// Whether space is wider on both sides of a throat than in it: a cut through a passage of even width is no opening.
-fn narrows(throat: &Throat, level: &[u8], size: [usize; 3], spacing: Vec3) -> bool {
-    let at = |i: [usize; 3]| f64::from(level[(i[2] * size[1] + i[1]) * size[0] + i[0]]) * STEP_MM;
+fn narrows(throat: &Throat, cells: &[u32], size: [usize; 3], spacing: Vec3) -> bool {
+    let at = |i: [usize; 3]| f64::from(level(cells[(i[2] * size[1] + i[1]) * size[0] + i[0]])) * STEP_MM;
     let radius_mm = throat.voxels.iter().map(|&v| at(v)).fold(0.0, f64::max);
     let reach_mm = 2.0 * radius_mm + 1.5;
     let range = [0, 1, 2].map(|a| {
@@ -538,4 +571,47 @@ fn narrows(throat: &Throat, level: &[u8], size: [usize; 3], spacing: Vec3) -> bo
         }
     }
     widest.iter().all(|&w| w >= WIDENS * radius_mm) && radius_mm < WIDE_MM - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn surfaces_hang_together_and_not_with_each_other(
+            size in [1_usize..7, 1_usize..6, 1_usize..5],
+            axes in proptest::collection::vec(0_u8..32, 6 * 5 * 4),
+        ) {
+            let count = size.iter().product::<usize>();
+            let is_face = |v: usize, axis: u8| axes[v] < 8 && axes[v] >> axis & 1 == 1;
+            let mut faces = Vec::new();
+            for v in 0..count {
+                let here = (0..3).filter(|&axis| is_face(v, axis));
+                faces.extend(here.map(|axis| Face { pair: (1, 2), voxel: v as u32, axis, forward: true }));
+            }
+            let at = |f: &Face| [0, 1, 2].map(|a| f.voxel as usize / size[..a].iter().product::<usize>() % size[a]);
+            let touch = |f: &Face, g: &Face| at(f).into_iter().zip(at(g)).all(|(a, b)| a.abs_diff(b) <= 1);
+            let mut seen = 0;
+            parts(&faces, size, |part| {
+                seen += part.len();
+                let is_in = |f: &Face| part.iter().any(|g| std::ptr::eq(f, *g));
+                assert!(faces.iter().filter(|f| !is_in(f)).all(|f| part.iter().all(|g| !touch(f, g))));
+                let mut reached = vec![part[0]];
+                let mut next = 0;
+                while next < reached.len() {
+                    let here = reached[next];
+                    next += 1;
+                    for f in part {
+                        if touch(here, f) && !reached.iter().any(|r| std::ptr::eq(*r, *f)) {
+                            reached.push(f);
+                        }
+                    }
+                }
+                assert_eq!(reached.len(), part.len());
+            });
+            prop_assert_eq!(seen, faces.len());
+        }
+    }
 }
