@@ -11,8 +11,8 @@ use super::linalg::{Vec3, dot, frame, solve, unit};
 use super::measure::Scale;
 use super::openings::{Share, Throat};
 use super::profile::{POOL_MM, Profile};
-use super::scan::{Scan, Walls};
-use super::sheets::{Node, SURE};
+use super::psf::EdgeTable;
+use super::scan::{Piece, Scan, Walls};
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 
@@ -87,11 +87,15 @@ impl Place {
 }
 
 fn apart_mm(a: [f64; 2], b: [f64; 2]) -> f64 {
-    (a[0] - b[0]).hypot(a[1] - b[1])
+    square_apart(a, b).sqrt()
+}
+
+fn square_apart(a: [f64; 2], b: [f64; 2]) -> f64 {
+    (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)
 }
 
 fn nearest_mm(at: [f64; 2], to: &[[f64; 2]]) -> f64 {
-    to.iter().map(|&t| apart_mm(at, t)).fold(f64::INFINITY, f64::min)
+    to.iter().map(|&t| square_apart(at, t)).fold(f64::INFINITY, f64::min).sqrt()
 }
 
 /// The surface of a wall as a height over the plane across an axis.
@@ -119,7 +123,7 @@ impl Surface {
     }
 
     /// Fits a paraboloid to the walls around.
-    fn new(throat: &Throat, walls: &[&Node], grid: &Grid) -> Option<Self> {
+    fn new(throat: &Throat, walls: &[&Piece], grid: &Grid) -> Option<Self> {
         let mut sum = [0.0; 3];
         for node in walls {
             let n = node.n();
@@ -161,7 +165,7 @@ pub(super) fn fit<T: Voxel>(
     throat: &Throat,
 ) -> Option<Aperture> {
     let Scan { ct, grid, ref scale, .. } = *scan;
-    let Walls { nodes, index, linked } = walls;
+    let Walls { pieces, index } = walls;
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let from_middle = |p: Vec3| [0, 1, 2].map(|a| p[a] - throat.middle_mm[a]);
     let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
@@ -173,22 +177,23 @@ pub(super) fn fit<T: Voxel>(
 
     let mut walls = Vec::new();
     index.around(middle, reach, |j| {
-        let node = &nodes[j];
+        let node = &pieces[j];
         let is_parallel = dot(node.n(), throat.axis).abs() >= LEAST_COSINE;
         let height = dot(from_middle(node.middle(grid)), throat.axis).abs();
-        if linked.bone[j] && is_parallel && height < 0.5 * reach_mm && node.wall.thickness_mm < THICK_MM {
+        if node.is_bone && is_parallel && height < 0.5 * reach_mm && node.thickness_mm < THICK_MM {
             walls.push(node);
         }
     });
     if walls.len() < LEAST_RIM {
         return None;
     }
-    let mut thickness: Vec<f64> = walls.iter().map(|w| f64::from(w.wall.thickness_mm)).collect();
+    let mut thickness: Vec<f64> = walls.iter().map(|w| f64::from(w.thickness_mm)).collect();
     let plate_mm = median(&mut thickness).max(LEAST_PLATE_MM);
     let surface = Surface::new(throat, &walls, grid)?;
 
     // voxels within half a voxel of the surface: each stands for its volume over that height
     let profile = Profile::new(directions::nearest(surface.n), scale);
+    let edge = EdgeTable::new(&profile.spread);
     let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
     let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
     let mut places = Vec::new();
@@ -202,9 +207,8 @@ pub(super) fn fit<T: Voxel>(
                     continue;
                 }
                 let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-                let Some(([medium, fit @ ..], weights)) = step_and_mass(ct, &profile, voxel, above, plate_mm) else {
-                    continue;
-                };
+                let seen = step_and_mass(ct, &profile, &edge, voxel, above, plate_mm);
+                let Some(([medium, fit @ ..], weights)) = seen else { continue };
                 // the wall may have been put on the next voxel to either side
                 let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
                     let [x, y, z] = nearest(surface.point(at, above));
@@ -237,8 +241,8 @@ pub(super) fn fit<T: Voxel>(
         index.around(voxel, [0; 3], |j| found = Some(j));
         found
     };
-    let is_parallel = |j: usize| dot(nodes[j].n(), surface.n).abs() >= LEAST_COSINE;
-    let is_wall = |j: usize| linked.bone[j] && is_parallel(j) && nodes[j].wall.thickness_mm < THICK_MM;
+    let is_parallel = |j: usize| dot(pieces[j].n(), surface.n).abs() >= LEAST_COSINE;
+    let is_wall = |j: usize| pieces[j].is_bone && is_parallel(j) && pieces[j].thickness_mm < THICK_MM;
     let ring: Vec<usize> = (0..places.len()).filter(|&k| RIM_MM.contains(&places[k].distance_mm)).collect();
     let rim: Vec<usize> =
         ring.iter().copied().filter(|&k| wall_through(places[k].voxel).is_some_and(is_wall)).collect();
@@ -276,7 +280,7 @@ pub(super) fn fit<T: Voxel>(
                 let above = 0.5 * f64::from(step) * voxel_mm;
                 let voxel = nearest(surface.point(places[k].at, above));
                 // farther away only the surface of what passes
-                let is_surface = |j: usize| !is_parallel(j) || nodes[j].wall.evidence < SURE;
+                let is_surface = |j: usize| !is_parallel(j) || !pieces[j].is_sure;
                 let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(is_surface);
                 if above.abs() <= profile.support_mm + 0.5 * plate_mm || is_beside() {
                     aperture.free.push(voxel);
@@ -339,6 +343,7 @@ fn mean_share(places: &[Place], of: &[usize]) -> f64 {
 fn step_and_mass<T: Voxel>(
     ct: &ArrayRef3<T>,
     profile: &Profile,
+    edge: &EdgeTable,
     voxel: u32,
     above: f64,
     plate_mm: f64,
@@ -353,8 +358,8 @@ fn step_and_mass<T: Voxel>(
             continue;
         }
         let root = profile.weight[b].sqrt();
-        let plate = (profile.spread.edge(s + half) - profile.spread.edge(s - half)) / (2.0 * half);
-        let row = [root, root * profile.spread.edge(s), root * plate];
+        let plate = (edge.at(s + half) - edge.at(s - half)) / (2.0 * half);
+        let row = [root, root * edge.at(s), root * plate];
         for i in 0..3 {
             right[i] += row[i] * f64::from(values[b]);
             for j in 0..=i {
@@ -377,7 +382,7 @@ fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
     for p in &*places {
         let (mut wall, mut sum) = ([0.0; 2], 0.0);
         for r in rim.iter().map(|&k| &places[k]) {
-            let weight = 1.0 / (apart_mm(r.at, p.at).powi(2) + 0.25);
+            let weight = 1.0 / (square_apart(r.at, p.at) + 0.25);
             wall = [0, 1].map(|k| wall[k] + weight * r.fit[k]);
             sum += weight;
         }

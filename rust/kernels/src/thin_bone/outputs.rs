@@ -1,7 +1,8 @@
 //! Where the results go.
 
 use super::partial;
-use super::scan::{Scan, Walls};
+use super::scan::Scan;
+use super::sheets::{Linked, Node};
 use crate::{Grid, Result, Voxel};
 use ndarray::ArrayRef3;
 
@@ -45,34 +46,38 @@ impl Outputs<'_> {
     }
 
     /// Writes the walls that are bone.
-    pub(super) fn write<T: Voxel>(&mut self, scan: &Scan<'_, T>, walls: &Walls) {
-        let place = |node| {
-            let [x, y, z] = walls.voxel(node);
-            [z, y, x]
+    pub(super) fn write<T: Voxel>(&mut self, scan: &Scan<'_, T>, nodes: &[Node], linked: &Linked) {
+        let bone = || nodes.iter().enumerate().filter(|(k, _)| linked.bone[*k]);
+        let [nx, ny, _] = scan.grid.size();
+        let place = |node: &Node| {
+            let v = node.voxel as usize;
+            [v / (nx * ny), v / nx % ny, v % nx]
         };
         self.added.fill(0);
-        for (_, node) in walls.bone() {
-            let is_in_canal = || partial::is_in_canal(scan.ct, walls.voxel(node));
-            self.added[place(node)] = u8::from(scan.base[place(node)] == 0 && !is_in_canal());
+        for (_, node) in bone() {
+            let at = place(node);
+            let [z, y, x] = at;
+            self.added[at] = u8::from(scan.base[at] == 0 && !partial::is_in_canal(scan.ct, [x, y, z]));
         }
         if let Some(map) = &mut self.thickness_mm {
             map.fill(0.0);
-            walls.bone().for_each(|(k, node)| map[place(node)] = walls.linked.thickness_mm[k]);
+            bone().for_each(|(k, node)| map[place(node)] = linked.thickness_mm[k]);
         }
         if let Some(map) = &mut self.mass_hu_mm {
             map.fill(0.0);
-            walls.bone().for_each(|(_, node)| map[place(node)] = node.wall.mass);
+            bone().for_each(|(_, node)| map[place(node)] = node.wall.mass);
         }
-        if let Some(list) = &mut self.walls {
+        if let Some(walls) = &mut self.walls {
             let spacing = scan.grid.spacing_mm();
-            list.clear();
-            list.extend(walls.bone().map(|(k, node)| {
+            walls.clear();
+            walls.extend(bone().map(|(k, node)| {
                 let middle = node.middle(scan.grid);
+                let [z, y, x] = place(node);
                 Wall {
-                    voxel: walls.voxel(node).map(|i| i as u32),
+                    voxel: [x, y, z].map(|i| i as u32),
                     middle: [0, 1, 2].map(|a| (middle[a] / spacing[a]) as f32),
                     normal: node.n().map(|c| c as f32),
-                    thickness_mm: walls.linked.thickness_mm[k],
+                    thickness_mm: linked.thickness_mm[k],
                 }
             }));
         }

@@ -1,8 +1,10 @@
 //! What every step of a repair has before it.
 
+use super::directions;
+use super::linalg::Vec3;
 use super::measure::Scale;
 use super::outside::Outside;
-use super::sheets::{Index, Linked, Node};
+use super::sheets::{Index, Linked, Node, SURE};
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 
@@ -16,27 +18,58 @@ pub(super) struct Scan<'a, T: Voxel> {
     pub(super) scale: Scale,
 }
 
-/// The walls that were measured, and which of them are bone.
+/// The walls that were measured, as far as openings ask for them.
 pub(super) struct Walls {
     /// In order of their voxels.
-    pub(super) nodes: Vec<Node>,
+    pub(super) pieces: Vec<Piece>,
     pub(super) index: Index,
-    pub(super) linked: Linked,
+}
+
+/// What is known of a wall through one voxel.
+pub(super) struct Piece {
+    voxel: u32,
+    direction: u16,
+    pub(super) is_bone: bool,
+    /// Whether it needs no neighbours to say so.
+    pub(super) is_sure: bool,
+    shift_mm: f32,
+    pub(super) thickness_mm: f32,
+    /// The medium on its darker side.
+    pub(super) dark_hu: f32,
+}
+
+impl Piece {
+    /// Unit vector across the wall.
+    pub(super) fn n(&self) -> Vec3 {
+        directions::vector(self.direction)
+    }
+
+    /// The wall's middle nearest to the voxel's centre, mm along the grid's axes.
+    pub(super) fn middle(&self, grid: &Grid) -> Vec3 {
+        middle(self.voxel, self.n(), self.shift_mm, grid)
+    }
 }
 
 impl Walls {
-    pub(super) fn new(nodes: Vec<Node>, linked: Linked, grid: &Grid) -> Self {
+    pub(super) fn new(nodes: Vec<Node>, linked: &Linked, grid: &Grid) -> Self {
         let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
-        Self { nodes, index, linked }
+        let piece = |(node, &is_bone): (Node, &bool)| Piece {
+            voxel: node.voxel,
+            direction: node.direction,
+            is_bone,
+            is_sure: node.wall.evidence >= SURE,
+            shift_mm: node.wall.shift_mm,
+            thickness_mm: node.wall.thickness_mm,
+            dark_hu: node.wall.media[1],
+        };
+        Self { pieces: nodes.into_iter().zip(&linked.bone).map(piece).collect(), index }
     }
+}
 
-    /// Those that are bone, with their numbers.
-    pub(super) fn bone(&self) -> impl Iterator<Item = (usize, &Node)> {
-        self.nodes.iter().enumerate().filter(|(k, _)| self.linked.bone[*k])
-    }
-
-    /// The voxel (x, y, z) of a wall.
-    pub(super) fn voxel(&self, node: &Node) -> [usize; 3] {
-        self.index.at(node.voxel)
-    }
+/// The middle of a wall `shift_mm` along its normal from a voxel, mm along the grid's axes.
+pub(super) fn middle(voxel: u32, n: Vec3, shift_mm: f32, grid: &Grid) -> Vec3 {
+    let [nx, ny, _] = grid.size();
+    let v = voxel as usize;
+    let at = [v % nx, v / nx % ny, v / (nx * ny)];
+    [0, 1, 2].map(|a| at[a] as f64 * grid.spacing_mm()[a] + n[a] * f64::from(shift_mm))
 }

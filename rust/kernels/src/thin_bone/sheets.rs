@@ -10,6 +10,7 @@
 use super::directions;
 use super::linalg::{Vec3, dot};
 use super::measure::Wall;
+use super::scan::middle;
 use crate::{Grid, Job, Result};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -29,11 +30,7 @@ impl Node {
 
     /// The wall's middle nearest to the voxel's centre, mm along the grid's axes.
     pub(super) fn middle(&self, grid: &Grid) -> Vec3 {
-        let [nx, ny, _] = grid.size();
-        let v = self.voxel as usize;
-        let at = [v % nx, v / nx % ny, v / (nx * ny)];
-        let (n, shift) = (self.n(), f64::from(self.wall.shift_mm));
-        [0, 1, 2].map(|a| at[a] as f64 * grid.spacing_mm()[a] + n[a] * shift)
+        middle(self.voxel, self.n(), self.wall.shift_mm, grid)
     }
 }
 

@@ -9,6 +9,8 @@ use rayon::prelude::*;
 
 /// Added bone reaches over a voxel that a wall only touches with its thickness, up to this.
 const OVERLAP_MM: f64 = 0.35;
+/// Directions that are looked at together.
+const TOGETHER: usize = 128;
 
 /// Measures a wall through every voxel that may hold one; the nodes are in order of their voxels.
 pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate>, job: &Job) -> Result<Vec<Node>> {
@@ -16,22 +18,25 @@ pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate
     candidates.par_sort_unstable_by_key(|c| (c.direction, c.voxel));
     let groups: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.direction == b.direction).collect();
     let steps = job.steps(groups.len());
-    let found: Vec<Vec<Node>> = groups
-        .into_par_iter()
-        .map(|group| {
-            steps.step()?;
-            let bank = Bank::new(group[0].direction, scale);
-            let mut nodes = Vec::new();
-            bank.measure(ct, group, scale, |candidate, wall| {
-                let beyond = (0.5 * f64::from(wall.thickness_mm)).clamp(0.0, OVERLAP_MM);
-                if f64::from(wall.shift_mm).abs() <= bank.support_mm() + beyond {
-                    nodes.push(Node { voxel: candidate.voxel, direction: candidate.direction, wall });
-                }
-            });
-            Ok(nodes)
-        })
-        .collect::<Result<_>>()?;
-    let mut nodes: Vec<Node> = found.into_iter().flatten().collect();
+    let measure = |group: &&[Candidate]| {
+        steps.step()?;
+        let bank = Bank::new(group[0].direction, scale);
+        let mut nodes = Vec::new();
+        bank.measure(ct, group, scale, |candidate, wall| {
+            let beyond = (0.5 * f64::from(wall.thickness_mm)).clamp(0.0, OVERLAP_MM);
+            if f64::from(wall.shift_mm).abs() <= bank.support_mm() + beyond {
+                nodes.push(Node { voxel: candidate.voxel, direction: candidate.direction, wall });
+            }
+        });
+        Ok(nodes)
+    };
+    // room that is not used takes no memory, and what groups leave behind is used again
+    let mut nodes = Vec::with_capacity(candidates.len());
+    for groups in groups.chunks(TOGETHER) {
+        let found: Vec<Vec<Node>> = groups.par_iter().map(measure).collect::<Result<_>>()?;
+        nodes.extend(found.into_iter().flatten());
+    }
+    nodes.shrink_to_fit();
     nodes.par_sort_unstable_by_key(|n| n.voxel);
     Ok(nodes)
 }

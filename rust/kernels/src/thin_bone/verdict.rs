@@ -31,7 +31,7 @@ const WIDE_RESIDUAL: f64 = 0.75;
 /// Judges one throat, the `id`th of the list.
 pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat, id: usize) -> Opening {
     let Scan { ct, grid, ref scale, .. } = *scan;
-    let Walls { nodes, index, linked } = walls;
+    let Walls { pieces, index } = walls;
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let diameter_mm = 2.0 * (throat.area_mm2 / std::f64::consts::PI).sqrt();
     let radius_mm = 0.5 * diameter_mm;
@@ -40,18 +40,18 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     let (mut inside, mut rim) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     let reach = spacing.map(|s| ((radius_mm + RIM_MM) / s).ceil() as usize);
     index.around(at, reach, |j| {
-        let to = nodes[j].middle(grid);
+        let piece = &pieces[j];
+        let to = piece.middle(grid);
         let p = [0, 1, 2].map(|a| to[a] - throat.middle_mm[a]);
         let distance = dot(p, p).sqrt();
-        let wall = &nodes[j].wall;
         let keep = |to: &mut [Vec<f64>; 2]| {
-            to[0].push(f64::from(wall.thickness_mm));
-            to[1].push(f64::from(wall.media[1]));
+            to[0].push(f64::from(piece.thickness_mm));
+            to[1].push(f64::from(piece.dark_hu));
         };
-        if dot(nodes[j].n(), throat.axis).abs() < LEAST_COSINE {
+        if dot(piece.n(), throat.axis).abs() < LEAST_COSINE {
         } else if distance < (0.8 * radius_mm).max(0.45) {
             keep(&mut inside);
-        } else if linked.bone[j] && distance > radius_mm + RIM_FROM_MM && distance < radius_mm + RIM_MM {
+        } else if piece.is_bone && distance > radius_mm + RIM_FROM_MM && distance < radius_mm + RIM_MM {
             keep(&mut rim);
         }
     });
