@@ -31,6 +31,8 @@ const SKIN_MM: f64 = 1.5;
 const ASIDE_MM: f64 = 0.5;
 /// Volumes are looked through in tiles of this many rows and slices.
 const TILE: [usize; 2] = [32, 16];
+/// So many at a time.
+const TOGETHER: usize = 64;
 
 /// A voxel that a wall may pass, and the direction across the wall, towards its darker side.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,20 +55,23 @@ pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candid
         ct,
         grid,
         outside: &scan.outside,
-        psf: &scan.scale.psf,
         near: &near,
+        ways: &Way::all(&scan.scale.psf, grid.spacing_mm()),
         limit_hu: (CONTRAST_NOISE * noise_hu).max(CONTRAST_HU),
         bone_hu: BESIDE_BONE_HU + noise_hu,
     };
     let steps = job.steps(tiles.len());
-    let found: Vec<Vec<Candidate>> = tiles
-        .into_par_iter()
-        .map(|tile| {
-            steps.step()?;
-            Ok(search.tile(&tile))
-        })
-        .collect::<Result<_>>()?;
-    Ok(found.into_iter().flatten().collect())
+    let look = |tile: &[Range<usize>; 2]| {
+        steps.step()?;
+        Ok(search.tile(tile))
+    };
+    // what tiles leave behind is used again
+    let mut candidates = Vec::new();
+    for tiles in tiles.chunks(TOGETHER) {
+        let found: Vec<Vec<Candidate>> = tiles.par_iter().map(look).collect::<Result<_>>()?;
+        candidates.extend(found.into_iter().flatten());
+    }
+    Ok(candidates)
 }
 
 /// Blocks near the base bone.
@@ -104,8 +109,8 @@ struct Search<'a, T: Voxel> {
     ct: &'a ArrayRef3<T>,
     grid: &'a Grid,
     outside: &'a Outside,
-    psf: &'a Psf,
     near: &'a Near,
+    ways: &'a [Way],
     limit_hu: f32,
     bone_hu: f32,
 }
@@ -133,15 +138,11 @@ impl<T: Voxel> Search<'_, T> {
                         continue;
                     }
                     let Some(n) = plane([0, 1, 2].map(|a| at[a] - halo[a].start), &tensor) else { continue };
-                    if self.is_skin(at, n) {
-                        continue;
+                    let way = self.towards_dark(at, &self.ways[usize::from(directions::nearest(n))]);
+                    if !self.is_skin(at, way) && !self.is_beside_bone(at, way) {
+                        let voxel = ((z * size[1] + y) * size[0] + x) as u32;
+                        found.push(Candidate { voxel, direction: way.direction });
                     }
-                    let n = self.towards_dark(at, n);
-                    if self.is_beside_bone(at, n) {
-                        continue;
-                    }
-                    let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-                    found.push(Candidate { voxel, direction: directions::nearest(n) });
                 }
             }
         }
@@ -172,50 +173,74 @@ impl<T: Voxel> Search<'_, T> {
         }
     }
 
-    /// The voxel `mm` along `n` from another, within the volume.
-    fn along(&self, at: [usize; 3], n: Vec3, mm: f64) -> [usize; 3] {
-        self.beside(at, n.map(|c| mm * c))
+    /// The voxel so many voxels from another, within the volume.
+    fn beside(&self, at: [usize; 3], by: [i16; 3]) -> [usize; 3] {
+        let size = self.grid.size();
+        [0, 1, 2].map(|a| at[a].saturating_add_signed(by[a].into()).min(size[a] - 1))
     }
 
-    /// The voxel nearest to `mm` from another, within the volume.
-    fn beside(&self, at: [usize; 3], mm: Vec3) -> [usize; 3] {
-        let (size, spacing) = (self.grid.size(), self.grid.spacing_mm());
-        [0, 1, 2].map(|a| ((at[a] as f64 + mm[a] / spacing[a] + 0.5).max(0.0) as usize).min(size[a] - 1))
+    fn hu(&self, at: [usize; 3], by: [i16; 3]) -> f32 {
+        let [x, y, z] = self.beside(at, by);
+        self.ct[[z, y, x]].to_f32()
+    }
+
+    /// The way across a wall that ends on its darker side.
+    fn towards_dark<'a>(&'a self, at: [usize; 3], way: &'a Way) -> &'a Way {
+        let [behind, ahead] = way.media.map(|by| self.hu(at, by));
+        if ahead > behind { &self.ways[usize::from(way.opposite)] } else { way }
     }
 
     /// Whether a surface through a voxel is the head's own, next to the air outside.
-    fn is_skin(&self, at: [usize; 3], n: Vec3) -> bool {
-        let far = SKIN_MM + 2.0 * self.psf.along(n[2] * n[2]).sigma;
-        [-far, far].iter().any(|&mm| self.outside.reaches(self.along(at, n, mm)))
+    fn is_skin(&self, at: [usize; 3], way: &Way) -> bool {
+        way.skin.iter().any(|&by| self.outside.reaches(self.beside(at, by)))
     }
 
     /// Whether one side is bone as far as a wall's medium is looked at: the surface of thick bone is no wall.
-    fn is_beside_bone(&self, at: [usize; 3], n: Vec3) -> bool {
-        let from = 2.0 * self.psf.along(n[2] * n[2]).sigma;
-        let (u, v) = frame(n);
-        let aside = |a: f64, b: f64| [0, 1, 2].map(|k| a * u[k] + b * v[k]);
-        let places =
-            [aside(0.0, 0.0), aside(ASIDE_MM, 0.0), aside(-ASIDE_MM, 0.0), aside(0.0, ASIDE_MM), aside(0.0, -ASIDE_MM)];
-        [-1.0, 1.0].into_iter().any(|side| {
-            let sum: f32 = [0.25, 0.75]
-                .into_iter()
-                .flat_map(|mm| places.map(|p| [0, 1, 2].map(|k| p[k] + side * (from + mm) * n[k])))
-                .map(|p| {
-                    let [x, y, z] = self.beside(at, p);
-                    self.ct[[z, y, x]].to_f32()
-                })
-                .sum();
-            sum > self.bone_hu * (2 * places.len()) as f32
+    fn is_beside_bone(&self, at: [usize; 3], way: &Way) -> bool {
+        way.beside.iter().any(|side| {
+            let sum: f32 = side.iter().map(|&by| self.hu(at, by)).sum();
+            sum > self.bone_hu * side.len() as f32
         })
     }
+}
 
-    fn towards_dark(&self, at: [usize; 3], n: Vec3) -> Vec3 {
-        let far = 2.0 * self.psf.along(n[2] * n[2]).sigma;
-        let [behind, ahead] = [-far, far].map(|mm| {
-            let [x, y, z] = self.along(at, n, mm);
-            self.ct[[z, y, x]].to_f32()
-        });
-        if ahead > behind { n.map(|c| -c) } else { n }
+/// What is looked at around a candidate across a wall of one direction: voxels behind and ahead of it.
+struct Way {
+    direction: u16,
+    opposite: u16,
+    /// The outside, if the surface is the skin.
+    skin: [[i16; 3]; 2],
+    /// The middle of the media.
+    media: [[i16; 3]; 2],
+    /// All of the media next to the wall.
+    beside: [[[i16; 3]; 10]; 2],
+}
+
+impl Way {
+    /// For each direction.
+    fn all(psf: &Psf, spacing: Vec3) -> Vec<Self> {
+        directions::all().map(|direction| Self::new(direction, psf, spacing)).collect()
+    }
+
+    fn new(direction: u16, psf: &Psf, spacing: Vec3) -> Self {
+        let n = directions::vector(direction);
+        let (u, v) = frame(n);
+        let from = 2.0 * psf.along(n[2] * n[2]).sigma;
+        let by = |along: f64, [a, b]: [f64; 2]| {
+            [0, 1, 2].map(|k| ((along * n[k] + a * u[k] + b * v[k]) / spacing[k]).round() as i16)
+        };
+        let aside = [[0.0, 0.0], [ASIDE_MM, 0.0], [-ASIDE_MM, 0.0], [0.0, ASIDE_MM], [0.0, -ASIDE_MM]];
+        let sides = |mm: f64| [-mm, mm].map(|mm| by(mm, aside[0]));
+        let beside = |side: f64| {
+            std::array::from_fn(|k| by(side * (from + [0.25, 0.75][k / aside.len()]), aside[k % aside.len()]))
+        };
+        Self {
+            direction,
+            opposite: directions::nearest(n.map(|c| -c)),
+            skin: sides(SKIN_MM + from),
+            media: sides(from),
+            beside: [beside(-1.0), beside(1.0)],
+        }
     }
 }
 

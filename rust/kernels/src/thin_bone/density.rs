@@ -3,6 +3,7 @@
 use super::linalg::solve;
 use super::measure::{AIR_HU, Scale};
 use super::profile::Profile;
+use super::psf::EdgeTable;
 use super::sheets::Node;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
@@ -85,6 +86,7 @@ pub(super) fn thin_bone<T: Voxel>(ct: &ArrayRef3<T>, nodes: &[Node], scale: &Sca
 /// HU of one wall: its mass over the thickness that explains its profile best.
 fn wall<T: Voxel>(ct: &ArrayRef3<T>, node: &Node, scale: &Scale) -> Option<f64> {
     let profile = Profile::new(node.direction, scale);
+    let edge = EdgeTable::new(&profile.spread);
     let (values, _) = profile.values(ct, node.voxel);
     let occupied = profile.weight[..profile.bins].iter().filter(|w| **w > 0.0).count();
     if occupied * 10 < profile.bins * 9 {
@@ -100,8 +102,8 @@ fn wall<T: Voxel>(ct: &ArrayRef3<T>, node: &Node, scale: &Scale) -> Option<f64> 
             for b in (0..profile.bins).filter(|&b| profile.weight[b] > 0.0) {
                 let root = profile.weight[b].sqrt();
                 let s = profile.distance_mm[b] - middle;
-                let near = profile.spread.edge(s + 0.5 * thickness_mm);
-                let far = profile.spread.edge(s - 0.5 * thickness_mm);
+                let near = edge.at(s + 0.5 * thickness_mm);
+                let far = edge.at(s - 0.5 * thickness_mm);
                 let row = [root, root * 0.5 * (near + far), root * (near - far) / thickness_mm];
                 let v = f64::from(values[b]);
                 square += v * v;

@@ -21,6 +21,11 @@ pub(super) fn nearest(n: Vec3) -> u16 {
     (cell(v) * CELLS + cell(u)) as u16
 }
 
+/// The numbers of all directions.
+pub(super) fn all() -> std::ops::Range<u16> {
+    0..(CELLS * CELLS) as u16
+}
+
 /// The unit vector in the middle of a cell.
 pub(super) fn vector(direction: u16) -> Vec3 {
     let middle = |cell: usize| (cell as f64 + 0.5) * 2.0 / CELLS as f64 - 1.0;
@@ -40,7 +45,7 @@ mod tests {
 
     #[test]
     fn every_direction_is_its_own_nearest() {
-        for d in 0..(CELLS * CELLS) as u16 {
+        for d in all() {
             assert_eq!(nearest(vector(d)), d);
         }
     }

@@ -31,17 +31,19 @@ pub(super) struct Profile {
     /// Mean distance and total weight of each bin's samples.
     pub(super) distance_mm: [f64; MOST_BINS],
     pub(super) weight: [f64; MOST_BINS],
+    /// In order of their bins.
     samples: Vec<Sample>,
+    /// Where each bin's samples end, and one over the root of its weight.
+    ends: [usize; MOST_BINS],
+    inverse_root: [f32; MOST_BINS],
     /// Greatest offset of a sample along each axis.
     extent: [usize; 3],
 }
 
-/// A voxel of the profile: where it is, in which bin, with which weight, itself and over its bin's root.
+/// A voxel of the profile: where it is, and with which weight.
 struct Sample {
     offset: [i32; 3],
-    bin: usize,
     weight: f32,
-    share: f32,
 }
 
 impl Profile {
@@ -63,9 +65,12 @@ impl Profile {
             distance_mm: [0.0; MOST_BINS],
             weight: [0.0; MOST_BINS],
             samples: Vec::new(),
+            ends: [0; MOST_BINS],
+            inverse_root: [0.0; MOST_BINS],
             extent,
         };
         let range = |a: usize| -(extent[a] as i32)..=extent[a] as i32;
+        let mut of_bin = [const { Vec::new() }; MOST_BINS];
         for offset in range(2).flat_map(|z| range(1).flat_map(move |y| range(0).map(move |x| [x, y, z]))) {
             let r: Vec3 = [0, 1, 2].map(|a| f64::from(offset[a]) * spacing[a]);
             let along = dot(r, n);
@@ -75,14 +80,16 @@ impl Profile {
                 let bin = (((along + reach_mm) / bin_mm) as usize).min(bins - 1);
                 profile.distance_mm[bin] += weight * along;
                 profile.weight[bin] += weight;
-                profile.samples.push(Sample { offset, bin, weight: weight as f32, share: 0.0 });
+                of_bin[bin].push(Sample { offset, weight: weight as f32 });
             }
         }
-        for (d, w) in profile.distance_mm.iter_mut().zip(&profile.weight).filter(|(_, w)| **w > 0.0) {
-            *d /= w;
+        for b in (0..bins).filter(|&b| profile.weight[b] > 0.0) {
+            profile.distance_mm[b] /= profile.weight[b];
+            profile.inverse_root[b] = (1.0 / profile.weight[b].sqrt()) as f32;
         }
-        for s in &mut profile.samples {
-            s.share = s.weight / (profile.weight[s.bin] as f32).sqrt();
+        for (samples, end) in of_bin.into_iter().zip(&mut profile.ends) {
+            profile.samples.extend(samples);
+            *end = profile.samples.len();
         }
         profile
     }
@@ -93,28 +100,37 @@ impl Profile {
         let size = [nx, ny, nz];
         let v = voxel as usize;
         let at = [v % nx, v / nx % ny, v / (nx * ny)];
-        let mut values = [0.0; MOST_BINS];
-        let mut square = 0.0;
-        let mut add = |s: &Sample, v: f32| {
-            values[s.bin] += s.share * v;
-            square += s.weight * v * v;
-        };
         let is_inside = (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
         match ct.as_slice() {
             Some(ct) if is_inside => {
                 let (row, slice) = (nx as isize, (nx * ny) as isize);
-                for s in &self.samples {
-                    let [x, y, z] = s.offset;
+                self.bin(|[x, y, z]| {
                     let to = v as isize + x as isize + y as isize * row + z as isize * slice;
-                    add(s, ct[to as usize].to_f32());
-                }
+                    ct[to as usize].to_f32()
+                })
             }
-            _ => {
-                for s in &self.samples {
-                    let to = |a: usize| (at[a] as i32 + s.offset[a]).clamp(0, size[a] as i32 - 1) as usize;
-                    add(s, ct[[to(2), to(1), to(0)]].to_f32());
-                }
+            _ => self.bin(|offset| {
+                let to = |a: usize| (at[a] as i32 + offset[a]).clamp(0, size[a] as i32 - 1) as usize;
+                ct[[to(2), to(1), to(0)]].to_f32()
+            }),
+        }
+    }
+
+    /// Each bin's sums are its own, so that none waits for another's.
+    fn bin(&self, value: impl Fn([i32; 3]) -> f32) -> ([f32; MOST_BINS], f32) {
+        let (mut values, mut square) = ([0.0; MOST_BINS], 0.0);
+        let mut start = 0;
+        for (b, &end) in self.ends[..self.bins].iter().enumerate() {
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for s in &self.samples[start..end] {
+                let v = value(s.offset);
+                let weighted = s.weight * v;
+                sum += weighted;
+                squares += weighted * v;
             }
+            values[b] = sum * self.inverse_root[b];
+            square += squares;
+            start = end;
         }
         (values, square)
     }

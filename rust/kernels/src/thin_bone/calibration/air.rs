@@ -4,9 +4,12 @@ use crate::Voxel;
 use crate::thin_bone::psf::normal_cdf;
 use ndarray::ArrayRef3;
 
+/// About so many voxels are looked at.
+const SAMPLES: usize = 2_000_000;
+
 /// HU of air and the value below which nothing is recorded.
 pub(super) fn air<T: Voxel>(ct: &ArrayRef3<T>) -> (f64, f64) {
-    let stride = (ct.len() / 2_000_000).max(1);
+    let stride = (ct.len() / SAMPLES).max(1);
     let mut low: Vec<f32> =
         ct.iter().step_by(stride).map(|v| v.to_f32()).filter(|v| (-1100.0..-850.0).contains(v)).collect();
     if low.len() < 500 {

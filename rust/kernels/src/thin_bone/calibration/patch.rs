@@ -17,6 +17,8 @@ const PATCH_VOXELS: f64 = 1.6;
 const SURFACE_PER_PATCH: f64 = 1.5;
 /// More are not looked at.
 const MOST_PATCHES: usize = 250;
+/// So many voxels of a patch say all.
+const MOST_SAMPLES: usize = 500;
 /// Skin more curved than a ball of 5 mm radius is not clean, 1/mm.
 const BENT: f64 = 0.1;
 
@@ -136,6 +138,8 @@ fn patch<T: Voxel>(around: &Around<'_, T>, outside: &Outside, clean: &Clean) -> 
         }
         samples.push(Sample { depth_mm: d as f32, aside_mm: [a as f32, b as f32], hu });
     }
+    let stride = samples.len().div_ceil(MOST_SAMPLES).max(1);
+    let samples: Vec<Sample> = samples.into_iter().step_by(stride).collect();
     let inside: Vec<f64> = samples.iter().filter(|s| s.depth_mm > 1.0).map(|s| f64::from(s.hu)).collect();
     if samples.len() < 40 || inside.len() < 8 {
         return None;
