@@ -212,6 +212,8 @@ void qSlicerSegmentEditorMaskedThresholdEffect::onPresetChosen(int index)
 //-----------------------------------------------------------------------------
 void qSlicerSegmentEditorMaskedThresholdEffect::activate()
 {
+  Q_D(qSlicerSegmentEditorMaskedThresholdEffect);
+  d->Applied.clear();
   Superclass::activate();
   this->sourceVolumeNodeChanged();
 }
