@@ -65,9 +65,9 @@ class SkullEffectsSelfTest(unittest.TestCase):
         self.editor.setActiveEffect(None)
         slicer.mrmlScene.Clear(False)
 
-    def wait(self):
+    def wait(self, seconds=0.5):
         """Lets the active effect follow."""
-        end = time.monotonic() + 0.5
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
             slicer.app.processEvents()
 
@@ -255,8 +255,10 @@ class SkullEffectsSelfTest(unittest.TestCase):
         box = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsRegion")
         self.assertEqual(box.currentNode(), region)
 
-    def test_the_preview_follows_the_options(self):
+    def test_the_preview_stays_until_the_effect_is_left(self):
         effect = self.effect("Skin Surface")
+        # however long it takes: nothing has changed meanwhile
+        self.at_first_progress(lambda: self.wait(1))
         self.assertTrue(effect.preview(), effect.lastError())
         before = self.segmentation.GetSegmentation().GetNumberOfSegments()
         self.assertEqual(before, 0, "a preview writes nothing")
@@ -264,6 +266,52 @@ class SkullEffectsSelfTest(unittest.TestCase):
         self.assertTrue(button.checked)
         self.editor.setActiveEffect(None)
         self.assertFalse(button.checked)
+
+    def at_first_progress(self, act):
+        """Acts once, when the kernel has started."""
+        logic = slicer.app.moduleLogic("SkullEffects")
+        tags = []
+
+        def once(caller, event):
+            if tags:
+                caller.RemoveObserver(tags.pop())
+                act()
+
+        tags.append(logic.AddObserver("ProgressEvent", once))
+
+    def test_cancel_leaves_everything_as_it_was(self):
+        effect = self.effect("Skin Surface")
+        button = slicer.util.findChild(effect.optionsFrame(), "SkullEffectsApplyButton")
+        said = []
+        self.at_first_progress(lambda: (said.append(button.text), button.click()))
+        button.click()
+        self.assertEqual(said, ["Cancel"])
+        self.assertEqual(button.text, "Apply")
+        self.assertEqual(effect.lastError(), "")
+        self.assertEqual(self.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
+        self.assertTrue(effect.apply(), effect.lastError())
+
+    def test_a_scene_that_closes_meanwhile_gets_nothing(self):
+        effect = self.effect("Skin Surface")
+        self.at_first_progress(lambda: slicer.mrmlScene.Clear(False))
+        self.assertFalse(effect.apply())
+        self.assertIn("nothing was written", effect.lastError())
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode"), 0)
+        self.load(head(), 5)
+        self.assertTrue(self.effect("Skin Surface").apply())
+
+    def test_a_volume_that_changes_meanwhile_is_told(self):
+        effect = self.effect("Skin Surface")
+        self.at_first_progress(lambda: self.editor.setSourceVolumeNode(slicer.util.addVolumeFromArray(head())))
+        self.assertFalse(effect.apply())
+        self.assertIn("nothing was written", effect.lastError())
+        self.assertEqual(self.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
+
+    def test_leaving_the_effect_meanwhile_cancels(self):
+        effect = self.effect("Skin Surface")
+        self.at_first_progress(lambda: self.editor.setActiveEffect(None))
+        self.assertFalse(effect.apply())
+        self.assertEqual(self.segmentation.GetSegmentation().GetNumberOfSegments(), 0)
 
 
 if __name__ == "__main__":
