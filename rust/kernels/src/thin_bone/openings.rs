@@ -221,32 +221,10 @@ struct Face {
     forward: bool,
 }
 
+/// The throats between chambers, whole and each once.
 fn collect(cells: &[u32], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
-    let size = grid.size();
-    let spacing = grid.spacing_mm();
-    let strides = [1, size[0], size[0] * size[1]];
-    let is_narrow = |c: u32| chamber(c) != UNSEEN && (level(c) as usize) < LEVELS;
-    let mut faces: Vec<Face> = (0..size[2])
-        .into_par_iter()
-        .flat_map_iter(|z| {
-            let mut faces = Vec::new();
-            let slice = z * strides[2]..(z + 1) * strides[2];
-            for i in slice.filter(|&i| is_narrow(cells[i])) {
-                let ends = [i % size[0] + 1 == size[0], i / size[0] % size[1] + 1 == size[1], z + 1 == size[2]];
-                for a in (0..3).filter(|&a| !ends[a]) {
-                    let j = i + strides[a];
-                    let (c, d) = (chamber(cells[i]), chamber(cells[j]));
-                    if d != c && is_narrow(cells[j]) {
-                        let forward = c < d;
-                        let voxel = if forward { i } else { j } as u32;
-                        faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
-                    }
-                }
-            }
-            faces
-        })
-        .collect();
-    faces.par_sort_unstable_by_key(|f| (f.pair, f.voxel, f.axis));
+    let (size, spacing) = (grid.size(), grid.spacing_mm());
+    let faces = faces(cells, size);
     let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
     let throats: Vec<Throat> = groups
         .into_par_iter()
@@ -258,6 +236,7 @@ fn collect(cells: &[u32], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
             found
         })
         .collect();
+    drop(faces);
     // A hole where more than two blocks meet shows in pieces: each is flooded again from just its two sides.
     let space = Space { cells, size, spacing };
     let mut whole: Vec<Throat> = throats
@@ -267,6 +246,37 @@ fn collect(cells: &[u32], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
         .collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
     without_repeats(whole)
+}
+
+/// The faces between narrow places of different chambers, in order of their pairs and voxels.
+fn faces(cells: &[u32], size: [usize; 3]) -> Vec<Face> {
+    const TOGETHER: usize = 16;
+    let strides = [1, size[0], size[0] * size[1]];
+    let is_narrow = |c: u32| chamber(c) != UNSEEN && (level(c) as usize) < LEVELS;
+    let of_slice = |z: usize| {
+        let mut faces = Vec::new();
+        for i in (z * strides[2]..(z + 1) * strides[2]).filter(|&i| is_narrow(cells[i])) {
+            let ends = [i % size[0] + 1 == size[0], i / size[0] % size[1] + 1 == size[1], z + 1 == size[2]];
+            for a in (0..3).filter(|&a| !ends[a]) {
+                let j = i + strides[a];
+                let (c, d) = (chamber(cells[i]), chamber(cells[j]));
+                if d != c && is_narrow(cells[j]) {
+                    let forward = c < d;
+                    let voxel = if forward { i } else { j } as u32;
+                    faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
+                }
+            }
+        }
+        faces
+    };
+    // what slices leave behind is used again
+    let mut faces = Vec::new();
+    for z in (0..size[2]).step_by(TOGETHER) {
+        let found: Vec<Vec<Face>> = (z..(z + TOGETHER).min(size[2])).into_par_iter().map(of_slice).collect();
+        faces.extend(found.into_iter().flatten());
+    }
+    faces.par_sort_unstable_by_key(|f| (f.pair, f.voxel, f.axis));
+    faces
 }
 
 /// Leaves out throats whose middle lies in a larger one before them.
