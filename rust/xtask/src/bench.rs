@@ -67,7 +67,6 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     };
     fs::create_dir_all(&bench.folder)?;
     let kernels = workspace.release("skull-bench", "skull-bench")?;
-    let skull = workspace.skull()?;
     let peers = if arguments.peers { Peers::find(workspace) } else { None };
 
     let scan = bench.scan.file_name().unwrap_or_default().to_string_lossy();
@@ -94,7 +93,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     if !arguments.only.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    let [load, compute, write] = bench.skin_phases(&skull)?;
+    let [load, compute, write] = bench.skin_phases(&workspace.skull()?)?;
     println!("\n`skull skin`: load {load:.0} ms, compute {compute:.0} ms, write {write:.0} ms");
     if let Some(peers) = peers {
         println!("nibabel: load {:.0} ms", bench.nibabel_load(&peers)?);
