@@ -111,15 +111,16 @@ pub(super) fn cut(
         let touching = pieces.shared_with(&head.widened());
         let near = pieces.shared_with(&within(&head, grid, scale.reach_mm, &job.part(0.6, 0.8))?);
         let next = pieces.shared_with(&within(&head, grid, FAINT_REACH_MM, &job.part(0.8, 1.0))?);
-        let on_vertex = vertex::on_vertex(&pieces, &head, grid);
         let ear_like = |i: usize| {
             let piece = &pieces.components[i];
             let within = if firm[i] { near[i] } else { next[i] };
             within == piece.voxels && diagonal_mm(piece, grid) <= EAR_MM
         };
-        let belongs = |i: usize| (thick[i] || ear_like(i)) && !on_vertex[i];
+        let head_like: Vec<bool> =
+            (0..pieces.components.len()).map(|i| touching[i] > 0 && (thick[i] || ear_like(i))).collect();
+        let on_vertex = vertex::on_vertex(&pieces, &head_like, &head, grid);
         let large = |i: usize| diagonal_mm(&pieces.components[i], grid) > EAR_MM;
-        let added = pieces.select(|i| touching[i] > 0 && belongs(i));
+        let added = pieces.select(|i| head_like[i] && !on_vertex[i]);
         sheets = pieces.select(|i| touching[i] > 0 && !thick[i] && large(i));
         head = head.or(&added);
     }

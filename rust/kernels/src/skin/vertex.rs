@@ -10,8 +10,8 @@ const UPWARD: f64 = 0.7;
 /// How far the head around a piece tells which way it faces.
 const FACING_MM: f64 = 5.0;
 
-/// Whether each piece stands on the vertex: above the head's middle, and where the head faces up.
-pub(super) fn on_vertex(pieces: &Labelled, head: &Bits, grid: &Grid) -> Vec<bool> {
+/// Whether each of the pieces `in_question` stands on the vertex: above the head's middle, and where the head faces up.
+pub(super) fn on_vertex(pieces: &Labelled, in_question: &[bool], head: &Bits, grid: &Grid) -> Vec<bool> {
     let ([nx, ny, nz], spacing) = (head.size(), grid.spacing_mm());
     let up = [0, 1, 2].map(|a| grid.axes()[a][2] * spacing[a]);
     let height = |at: [f64; 3]| (0..3).map(|a| at[a] * up[a]).sum::<f64>();
@@ -21,7 +21,7 @@ pub(super) fn on_vertex(pieces: &Labelled, head: &Bits, grid: &Grid) -> Vec<bool
     let contact = head.widened();
     let mut outward = vec![[0.0; 3]; pieces.components.len()];
     for (z, y) in (0..nz).flat_map(|z| (0..ny).map(move |y| (z, y))) {
-        for (run, piece) in pieces.row(z, y) {
+        for (run, piece) in pieces.row(z, y).filter(|(_, piece)| in_question[*piece as usize]) {
             let outward = &mut outward[piece as usize];
             for x in (run.start as usize..run.end as usize).filter(|&x| contact.contains([x, y, z])) {
                 for (w, v) in range(z, reach[2], nz).flat_map(|w| range(y, reach[1], ny).map(move |v| (w, v))) {
