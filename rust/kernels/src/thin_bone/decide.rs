@@ -3,7 +3,7 @@
 use super::aperture::{self, Aperture};
 use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
-use super::{Decision, Opening, Params, Verdict, verdict, wide};
+use super::{Decision, Opening, Params, Verdict, specks, verdict, wide};
 use crate::{Job, Result, Voxel};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
@@ -19,17 +19,20 @@ pub(super) fn decide<T: Voxel>(
     added: &mut ArrayRef3<u8>,
     job: &Job,
 ) -> Result<Vec<Opening>> {
-    let Scan { base, .. } = *scan;
+    let Scan { base, grid, .. } = *scan;
     // all bone, until every opening is known
     for (a, &b) in added.iter_mut().zip(base) {
         *a |= u8::from(b != 0);
     }
-    let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.0, 0.8))?;
-    let verdicts = job.stage("verdicts", 0.8, 1.0);
+    specks::clear(added, base, grid, &job.part(0.0, 0.02))?;
+    let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.02, 0.8))?;
+    let verdicts = job.stage("verdicts", 0.8, 0.98);
     // a second look sees each hole of one opening alone, amid the wall that the first found between them
     for _ in 0..2 {
         throats = refit(scan, walls, throats, added, &verdicts)?;
     }
+    // a hole that was cleared may have left some
+    specks::clear(added, base, grid, &job.part(0.98, 1.0))?;
     throats.splice(0..0, wide);
     for (a, &b) in added.iter_mut().zip(base) {
         *a &= u8::from(b == 0);

@@ -30,6 +30,7 @@ mod region;
 mod report;
 mod scan;
 mod sheets;
+mod specks;
 mod survey;
 mod verdict;
 mod wide;

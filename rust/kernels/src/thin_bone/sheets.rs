@@ -73,7 +73,7 @@ const JOINT_SHARE: f32 = 0.75;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
 pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
-const LEAST_SHEET_MM2: f64 = 25.0;
+pub(super) const LEAST_SHEET_MM2: f64 = 25.0;
 
 /// What linking found for each node.
 pub(super) struct Linked {
