@@ -1,4 +1,4 @@
-//! Added bone that is none: specks that touch neither the base nor a sheet of some size.
+//! Added bone that is none: specks, alone or around specks of noise in the base.
 
 use super::sheets::LEAST_SHEET_MM2;
 use crate::bits::Bits;
@@ -6,14 +6,14 @@ use crate::components::{Connectivity, Labelled};
 use crate::{Grid, Job, Result};
 use ndarray::ArrayRef3;
 
-/// Clears the parts of all bone, `full`, that hold no voxel of the `base` and are smaller than a sheet.
+/// Clears what was added in parts of all bone, `full`, that are smaller than a sheet; a speck of the `base` stays, but
+/// holds nothing.
 pub(super) fn clear(full: &mut ArrayRef3<u8>, base: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<()> {
     let parts = Labelled::new(&Bits::from_mask(full), grid, Connectivity::TwentySix, job)?;
-    let of_base = parts.shared_with(&Bits::from_mask(base));
     // as much of a sheet as a voxel covers
     let voxel_mm2 = grid.voxel_mm3().powf(2.0 / 3.0);
     let is_sheet = |k: usize| parts.components[k].voxels as f64 * voxel_mm2 >= LEAST_SHEET_MM2;
-    parts.select(|k| of_base[k] > 0 || is_sheet(k)).write_to(full);
+    parts.select(is_sheet).or(&Bits::from_mask(base)).write_to(full);
     Ok(())
 }
 
@@ -23,17 +23,16 @@ mod tests {
     use ndarray::Array3;
 
     #[test]
-    fn what_touches_the_base_or_is_a_sheet_stays() {
+    fn sheets_and_the_base_stay_and_specks_go() {
         let grid = Grid::axis_aligned([40, 40, 20], [0.5, 0.5, 0.5]).unwrap();
-        let mut base = Array3::zeros(grid.shape());
-        base[[2, 2, 2]] = 1;
-        let sheet = |z: usize, y: usize, x: usize| z == 15 && y < 12 && x < 12;
-        let mut full = Array3::from_shape_fn(grid.shape(), |(z, y, x)| u8::from(sheet(z, y, x)));
-        full[[2, 2, 2]] = 1;
-        full[[3, 3, 3]] = 1;
+        let is_base = |z: usize, y: usize, x: usize| (z < 3 && y < 9 && x > 30) || [z, y, x] == [9, 30, 30];
+        let base = Array3::from_shape_fn(grid.shape(), |(z, y, x)| u8::from(is_base(z, y, x)));
+        let mut expected = base.clone();
+        (0..144).for_each(|k| expected[[15, k / 12, k % 12]] = 1);
+        expected[[3, 5, 35]] = 1;
+        let mut full = expected.clone();
+        full[[10, 30, 30]] = 1;
         (20..24).for_each(|y| full[[8, y, 20]] = 1);
-        let mut expected = full.clone();
-        (20..24).for_each(|y| expected[[8, y, 20]] = 0);
         clear(&mut full, &base, &grid, &Job::new()).unwrap();
         assert_eq!(full, expected);
     }
