@@ -102,7 +102,7 @@ fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool 
         });
         peak = peak.max(value(i));
         if value(i) < 0.5 * (SOFT_HU + peak) {
-            break;
+            return false;
         }
     }
     // the height of a blurred edge says how far away its middle is
