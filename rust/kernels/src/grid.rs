@@ -183,6 +183,11 @@ impl Grid {
     }
 }
 
+/// The place (x, y, z) of a volume's voxel, counted with x fastest.
+pub(crate) fn unravel(voxel: usize, [nx, ny, _]: [usize; 3]) -> [usize; 3] {
+    [voxel % nx, voxel / nx % ny, voxel / (nx * ny)]
+}
+
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
@@ -194,6 +199,12 @@ fn cross(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn voxels_are_counted_along_x_then_y_then_z() {
+        let places = (0..4).flat_map(|z| (0..3).flat_map(move |y| (0..5).map(move |x| [x, y, z])));
+        assert!(places.enumerate().all(|(voxel, place)| unravel(voxel, [5, 3, 4]) == place));
+    }
 
     #[test]
     fn index_undoes_ras_on_an_oblique_left_handed_grid() {

@@ -11,6 +11,7 @@
 
 use super::linalg::{Vec3, dot, unit};
 use crate::components::{join, root};
+use crate::grid::unravel;
 use crate::{Grid, Job, Result, distance};
 use ndarray::{Array3, ArrayRef3};
 use rayon::prelude::*;
@@ -463,10 +464,7 @@ impl Space<'_> {
         let mut best: Option<(f64, Throat)> = None;
         let mut goes_on = false;
         parts(&faces, self.size, |part| {
-            let v = |f: &Face| {
-                let v = f.voxel as usize;
-                [v % self.size[0], v / self.size[0] % self.size[1], v / (self.size[0] * self.size[1])]
-            };
+            let v = |f: &Face| unravel(f.voxel as usize, self.size);
             let distance = part
                 .iter()
                 .map(|f| {
@@ -498,14 +496,14 @@ impl Space<'_> {
 }
 
 /// Splits the faces between two chambers, in order of their voxels, into connected surfaces.
-fn parts(faces: &[Face], [nx, ny, _]: [usize; 3], mut found: impl FnMut(&[&Face])) {
+fn parts(faces: &[Face], size: [usize; 3], mut found: impl FnMut(&[&Face])) {
+    let [nx, ny, _] = size;
     let mut forest: Vec<u32> = (0..faces.len() as u32).collect();
     // each is joined to those before it: of its row, the row behind, and the three below
     for (below, behind) in [(0, 0), (0, 1), (1, -1), (1, 0), (1, 1)] {
         let mut first = 0;
         for (k, face) in faces.iter().enumerate() {
-            let v = face.voxel as usize;
-            let (x, y, z) = (v % nx, v / nx % ny, v / (nx * ny));
+            let [x, y, z] = unravel(face.voxel as usize, size);
             let Some(z) = z.checked_sub(below) else { continue };
             let Some(y) = y.checked_add_signed(-behind).filter(|&y| y < ny) else { continue };
             let row = (z * ny + y) * nx;
@@ -531,8 +529,7 @@ fn throat(part: &[&Face], size: [usize; 3], spacing: Vec3, largest_mm2: f64) -> 
     let mut total = 0.0;
     let mut voxels = Vec::new();
     for f in part {
-        let v = f.voxel as usize;
-        let at = [v % size[0], v / size[0] % size[1], v / (size[0] * size[1])];
+        let at = unravel(f.voxel as usize, size);
         let a = f.axis as usize;
         let area = spacing[(a + 1) % 3] * spacing[(a + 2) % 3];
         sum[a] += if f.forward { area } else { -area };

@@ -3,6 +3,7 @@
 use super::partial;
 use super::scan::Scan;
 use super::sheets::{Linked, Node};
+use crate::grid::unravel;
 use crate::{Grid, Result, Voxel};
 use ndarray::ArrayRef3;
 
@@ -48,10 +49,9 @@ impl Outputs<'_> {
     /// Writes the walls that are bone.
     pub(super) fn write<T: Voxel>(&mut self, scan: &Scan<'_, T>, nodes: &[Node], linked: &Linked) {
         let bone = || nodes.iter().enumerate().filter(|(k, _)| linked.bone[*k]);
-        let [nx, ny, _] = scan.grid.size();
         let place = |node: &Node| {
-            let v = node.voxel as usize;
-            [v / (nx * ny), v / nx % ny, v % nx]
+            let [x, y, z] = unravel(node.voxel as usize, scan.grid.size());
+            [z, y, x]
         };
         self.added.fill(0);
         for (_, node) in bone() {

@@ -9,6 +9,7 @@ use super::linalg::{Vec3, dot};
 use super::measure::Scale;
 use super::psf::LineSpread;
 use crate::Voxel;
+use crate::grid::unravel;
 use ndarray::ArrayRef3;
 
 /// Greatest number of bins.
@@ -99,7 +100,7 @@ impl Profile {
         let (nz, ny, nx) = ct.dim();
         let size = [nx, ny, nz];
         let v = voxel as usize;
-        let at = [v % nx, v / nx % ny, v / (nx * ny)];
+        let at = unravel(v, size);
         let is_inside = (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
         match ct.as_slice() {
             Some(ct) if is_inside => {

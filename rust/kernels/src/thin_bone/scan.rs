@@ -5,6 +5,7 @@ use super::linalg::Vec3;
 use super::measure::Scale;
 use super::outside::Outside;
 use super::sheets::{Index, Linked, Node, SURE};
+use crate::grid::unravel;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 
@@ -68,8 +69,6 @@ impl Walls {
 
 /// The middle of a wall `shift_mm` along its normal from a voxel, mm along the grid's axes.
 pub(super) fn middle(voxel: u32, n: Vec3, shift_mm: f32, grid: &Grid) -> Vec3 {
-    let [nx, ny, _] = grid.size();
-    let v = voxel as usize;
-    let at = [v % nx, v / nx % ny, v / (nx * ny)];
+    let at = unravel(voxel as usize, grid.size());
     [0, 1, 2].map(|a| at[a] as f64 * grid.spacing_mm()[a] + n[a] * f64::from(shift_mm))
 }

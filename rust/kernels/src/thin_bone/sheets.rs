@@ -11,6 +11,7 @@ use super::directions;
 use super::linalg::{Vec3, dot};
 use super::measure::Wall;
 use super::scan::middle;
+use crate::grid::unravel;
 use crate::{Grid, Job, Result};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -396,8 +397,7 @@ impl Index {
     }
 
     pub(super) fn at(&self, voxel: u32) -> [usize; 3] {
-        let v = voxel as usize;
-        [v % self.size[0], v / self.size[0] % self.size[1], v / (self.size[0] * self.size[1])]
+        unravel(voxel as usize, self.size)
     }
 
     /// The nodes of a stretch of a row.
