@@ -7,7 +7,7 @@ use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 /// What the Python tests and the referee import.
@@ -62,6 +62,9 @@ fn python_tests(workspace: &Workspace, python: &Path, skull: &Path) -> Result<Ta
     if let Some(scans) = workspace.shared("data") {
         pytest.env("SKULL_SCANS", scans);
     }
+    if let Some(referee) = workspace.shared("referee") {
+        pytest.env("SKULL_REFEREE", referee).env("SKULL_REFEREE_CASES", referee_cases(workspace));
+    }
     let status = pytest
         .args(["-m", "pytest", "-p", "no:cacheprovider", "-q", "Testing/Python", "--junitxml"])
         .arg(&report)
@@ -84,11 +87,16 @@ fn referee(workspace: &Workspace, python: &Path, skull: &Path) -> Result<Tally> 
         .arg(script)
         .args(["skin", &format!("'{}' skin {{image}} -o {{out}}", skull.display()), "--seeds", "11"])
         .arg("--cache")
-        .arg(workspace.target.join("referee-cases"))
+        .arg(referee_cases(workspace))
         .arg("--json")
         .arg(&report)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .status()?;
     let cases = fs::read_to_string(&report).map_or_else(|_| Ok(Tally::default()), |json| Tally::from_referee(&json))?;
     Ok(cases.with_status(status.success()))
+}
+
+/// Where the referee's phantoms are kept once they are drawn.
+fn referee_cases(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("referee-cases")
 }
