@@ -7,7 +7,8 @@
 //! evidence.
 //!
 //! Distances, weights and models depend on the direction alone: an orthonormal basis of every model is prepared
-//! once a direction, with the plate last, so that one pass of dot products gives the fits with and without it.
+//! once a direction, with the plate last, so that one pass of dot products gives the fits with and without it. What
+//! several bases share is prepared and multiplied once.
 
 use super::calibration::Calibration;
 use super::candidates::Candidate;
@@ -23,9 +24,10 @@ const STEP_SIGMAS: f64 = 0.25;
 /// A wall is looked for this far beyond the voxel's own extent, a surface without a wall farther.
 const BEYOND_MM: f64 = 0.3;
 const FURTHER: usize = 2;
-/// What is tried: the thickness of mucosa that lines the wall on its darker side, and of the wall itself.
-const LAYERS_MM: [(f64, f64); 7] =
-    [(0.0, 0.3), (0.0, 0.8), (0.0, 1.4), (0.25, 0.3), (0.5, 0.3), (0.8, 0.3), (1.2, 0.3)];
+/// What is tried: bare walls of these thicknesses, and walls of the first of them that mucosa of these thicknesses lines
+/// on their darker side.
+const WALLS_MM: [f64; 3] = [0.3, 0.8, 1.4];
+const LININGS_MM: [f64; 4] = [0.25, 0.5, 0.8, 1.2];
 /// Folds of soft tissue this thick are tried without a wall where both media are darker than any tissue, HU.
 const FOLDS_MM: [f64; 5] = [0.5, 0.8, 1.2, 1.7, 2.3];
 const TISSUE_HU: f64 = -250.0;
@@ -91,8 +93,84 @@ pub(super) struct Wall {
     pub(super) sigma_mm: f32,
 }
 
-/// A row of columns over the bins.
+/// A value for each bin.
 type Column = [f32; MOST_BINS];
+
+/// The same while a basis is made of it, and after the bins the lining's known HU as one more sample.
+type Row = [f64; MOST_BINS + 1];
+
+/// A profile of length one in the basis of one or more models.
+struct Part {
+    column: Column,
+    /// What the lining's known HU contributes to each product.
+    known: f32,
+}
+
+/// An orthonormal basis of the columns of a model: medium, step to the lining, step to the far medium, plate.
+#[derive(Clone, Copy, Default)]
+struct Basis {
+    /// By number.
+    parts: [usize; 4],
+    /// Row k: how much of each column the part k has; what takes the mass to its product is the last.
+    of_columns: [[f64; 4]; 4],
+}
+
+/// All parts while they are made.
+struct Parts<'a> {
+    profile: &'a Profile,
+    edge: EdgeTable,
+    /// Weight of the lining's known HU as a sample.
+    trust: f64,
+    rows: Vec<Row>,
+}
+
+impl Parts<'_> {
+    fn row(&self, known: f64, column: impl Fn(f64) -> f64) -> Row {
+        let mut row = [0.0; MOST_BINS + 1];
+        for b in (0..self.profile.bins).filter(|&b| self.profile.weight[b] > 0.0) {
+            row[b] = self.profile.weight[b].sqrt() * column(self.profile.distance_mm[b]);
+        }
+        row[MOST_BINS] = known;
+        row
+    }
+
+    fn medium(&self, known: f64) -> Row {
+        self.row(known, |_| 1.0)
+    }
+
+    fn step(&self, known: f64, at_mm: f64) -> Row {
+        self.row(known, |s| self.edge.at(s - at_mm))
+    }
+
+    fn plate(&self, at_mm: f64, plate_mm: f64) -> Row {
+        let [from, to] = [at_mm - 0.5 * plate_mm, at_mm + 0.5 * plate_mm];
+        self.row(0.0, |s| (self.edge.at(s - from) - self.edge.at(s - to)) / plate_mm)
+    }
+
+    /// A basis of `k` columns with one more, by Gram and Schmidt.
+    fn with(&mut self, mut basis: Basis, k: usize, mut column: Row) -> Basis {
+        for j in 0..k {
+            let q = &self.rows[basis.parts[j]];
+            let product: f64 = q.iter().zip(&column).map(|(a, b)| a * b).sum();
+            column.iter_mut().zip(q).for_each(|(c, q)| *c -= product * q);
+            basis.of_columns[j][k] = product;
+        }
+        let length = column.iter().map(|c| c * c).sum::<f64>().sqrt();
+        let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
+        basis.of_columns[k][k] = length;
+        basis.parts[k] = self.rows.len();
+        self.rows.push(column.map(|c| c * inverse));
+        basis
+    }
+
+    fn finish(self) -> Vec<Part> {
+        let part = |row: &Row| Part {
+            column: std::array::from_fn(|b| row[b] as f32),
+            known: (row[MOST_BINS] * self.trust * LINING_HU.0) as f32,
+        };
+        self.rows.iter().map(part).collect()
+    }
+}
 
 /// Media in layers and a plate in one place.
 struct Model {
@@ -104,39 +182,56 @@ struct Model {
     holds_wall: bool,
     /// Whether there is no place before or behind it.
     is_last: bool,
-    /// Orthonormal basis; the plate's part is the last, the second is 0 without a lining.
-    basis: [Column; 4],
-    /// What the lining's known HU contributes to each product.
-    known: [f32; 4],
-    /// Row k: how much of each column the basis' part k has; what takes the mass to its product is the last.
-    of_columns: [[f64; 4]; 4],
+    basis: Basis,
 }
 
 impl Model {
     fn plate_length(&self) -> f64 {
-        self.of_columns[3][3]
+        self.basis.of_columns[3][3]
+    }
+
+    /// Bone of this thickness has the least mass that its plate may have, whatever blur and noise let one see.
+    fn dense_mm(&self) -> f64 {
+        if self.plate_mm > WALLS_MM[0] { LEAST_DENSITY * self.plate_mm } else { 0.0 }
     }
 
     /// HU on both sides of the plate; a lining is what lies beside it.
-    fn beside(&self, values: &Column) -> [f64; 2] {
-        let product =
-            |k: usize| f64::from(self.known[k] + self.basis[k].iter().zip(values).map(|(q, v)| q * v).sum::<f32>());
+    fn beside(&self, parts: &[Part], values: &Column) -> [f64; 2] {
+        let product = |k: usize| {
+            let Part { column, known } = &parts[self.basis.parts[k]];
+            f64::from(known + column.iter().zip(values).map(|(q, v)| q * v).sum::<f32>())
+        };
         let mut x = [0.0; 4];
         for k in (0..4).rev() {
-            let rest: f64 = (k + 1..4).map(|j| self.of_columns[k][j] * x[j]).sum();
-            let length = self.of_columns[k][k];
+            let rest: f64 = (k + 1..4).map(|j| self.basis.of_columns[k][j] * x[j]).sum();
+            let length = self.basis.of_columns[k][k];
             x[k] = if length > 1e-6 { (product(k) - rest) / length } else { 0.0 };
         }
         [x[0], x[0] + x[if self.has_lining { 1 } else { 2 }]]
     }
 }
 
+/// A number for each of the profiles that are measured together.
+type Lanes<N> = [N; LANES];
+
 /// Profiles that are measured together.
 #[derive(Default)]
 struct Batch {
-    profile: [[f32; LANES]; MOST_BINS],
-    of: [(Candidate, f32, [f64; 2]); LANES],
+    profile: [Lanes<f32>; MOST_BINS],
+    /// Weighted sum of the squares of all samples, and the media at both ends.
+    of: Lanes<(Candidate, f32, [f64; 2])>,
     filled: usize,
+}
+
+/// What the fits of a batch are compared by.
+struct Sums<'a> {
+    /// Each profile's product with each part.
+    products: &'a [Lanes<f32>],
+    /// Squared length of each profile.
+    total: Lanes<f64>,
+    contrast: Lanes<f64>,
+    /// Least mass of a thin plate.
+    least: Lanes<f64>,
 }
 
 /// Measures the wall through one voxel, across a unit vector.
@@ -150,9 +245,10 @@ pub(super) fn one<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scal
 /// All that measuring along one direction needs.
 pub(super) struct Bank {
     profile: Profile,
+    parts: Vec<Part>,
     models: Vec<Model>,
-    /// How many models are tried where no medium, one and both are air.
-    count: [usize; 3],
+    /// How many parts and models are needed where no medium, one and both are air.
+    count: [[usize; 2]; 3],
     step_mm: f64,
     /// Square of the lining's known HU as a sample.
     known_square: f32,
@@ -166,77 +262,13 @@ impl Bank {
     pub(super) fn new(direction: u16, scale: &Scale) -> Self {
         let profile = Profile::new(direction, scale);
         let step_mm = STEP_SIGMAS * profile.spread.sigma;
-        let mut bank = Self { profile, models: Vec::new(), count: [0; 3], step_mm, known_square: 0.0 };
-        bank.prepare(scale);
-        bank
-    }
-
-    fn prepare(&mut self, scale: &Scale) {
-        let half = ((self.profile.support_mm + BEYOND_MM) / self.step_mm).ceil() as i32 + FURTHER as i32;
-        let edge = EdgeTable::new(&self.profile.spread);
         // the lining's HU counts as much as its spread against the noise's
         let trust = scale.noise_hu * scale.noise_voxels.sqrt() / LINING_HU.1;
-        self.known_square = (trust * LINING_HU.0).powi(2) as f32;
-        let place = |step: i32| f64::from(step) * self.step_mm;
-        let mut models = Vec::new();
-        for (lining_mm, plate_mm) in LAYERS_MM {
-            for step in -half..=half {
-                let holds_wall = step.unsigned_abs() as usize + FURTHER <= half as usize;
-                let model = self.model(&edge, place(step), [lining_mm, plate_mm], trust);
-                models.push(Model { holds_wall, is_last: step.abs() == half, ..model });
-            }
-            self.count[usize::from(lining_mm > 0.0)] = models.len();
-        }
-        for fold_mm in FOLDS_MM {
-            // a fold is a lining without a wall, seen from its middle
-            let behind = (0.5 * fold_mm / self.step_mm).ceil() as i32;
-            for step in -half - behind..=half - behind {
-                let model = self.model(&edge, place(step), [fold_mm, LAYERS_MM[0].1], trust);
-                models.push(Model { is_last: (step + behind).abs() == half, ..model });
-            }
-        }
-        self.count[2] = models.len();
-        self.models = models;
-    }
-
-    /// The basis of [1, step to the lining, step to the far medium, plate] by Gram and Schmidt.
-    fn model(&self, edge: &EdgeTable, shift_mm: f64, [lining_mm, plate_mm]: [f64; 2], trust: f64) -> Model {
-        let has_lining = lining_mm > 0.0;
-        // the last row is the lining's known HU
-        let mut columns = [[0.0; MOST_BINS + 1]; 4];
-        for b in (0..self.profile.bins).filter(|&b| self.profile.weight[b] > 0.0) {
-            let root = self.profile.weight[b].sqrt();
-            let s = self.profile.distance_mm[b] - shift_mm;
-            columns[0][b] = root;
-            columns[1][b] = if has_lining { root * edge.at(s) } else { 0.0 };
-            columns[2][b] = root * edge.at(s - lining_mm);
-            let plate = edge.at(s + 0.5 * plate_mm) - edge.at(s - 0.5 * plate_mm);
-            columns[3][b] = root * plate / plate_mm;
-        }
-        if has_lining {
-            columns[0][MOST_BINS] = trust;
-            columns[1][MOST_BINS] = trust;
-        }
-        let mut of_columns = [[0.0; 4]; 4];
-        for k in 0..4 {
-            let (before, rest) = columns.split_at_mut(k);
-            let column = &mut rest[0];
-            for (q, row) in before.iter().zip(&mut of_columns) {
-                let product: f64 = q.iter().zip(&*column).map(|(a, b)| a * b).sum();
-                column.iter_mut().zip(q).for_each(|(c, q)| *c -= product * q);
-                row[k] = product;
-            }
-            let length = column.iter().map(|c| c * c).sum::<f64>().sqrt();
-            of_columns[k][k] = length;
-            let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
-            column.iter_mut().for_each(|c| *c *= inverse);
-        }
-        let mut basis = [[0.0; MOST_BINS]; 4];
-        for (b, c) in basis.iter_mut().zip(&columns) {
-            b.iter_mut().zip(c).for_each(|(b, &c)| *b = c as f32);
-        }
-        let known = [0, 1, 2, 3].map(|k| (columns[k][MOST_BINS] * trust * LINING_HU.0) as f32);
-        Model { shift_mm, has_lining, plate_mm, holds_wall: false, is_last: false, basis, known, of_columns }
+        let known_square = (trust * LINING_HU.0).powi(2) as f32;
+        let edge = EdgeTable::new(&profile.spread);
+        let parts = Parts { profile: &profile, edge, trust, rows: Vec::new() };
+        let (parts, models, count) = prepare(parts, step_mm);
+        Self { profile, parts, models, count, step_mm, known_square }
     }
 
     /// Hands on the walls measured through candidates of this direction, in no certain order.
@@ -247,103 +279,135 @@ impl Bank {
         scale: &Scale,
         mut found: impl FnMut(Candidate, Wall),
     ) {
-        let mut products = vec![[[0.0_f32; LANES]; 2]; self.models.len()];
+        let mut products = vec![[0.0; LANES]; self.parts.len()];
         // linings are looked for next to air and folds between air, so candidates wait apart by how much air they have
         let mut waiting = [Batch::default(), Batch::default(), Batch::default()];
         let mut flush = |batch: &mut Batch, air: usize| {
-            let models = self.count[air];
-            self.project(&batch.profile, &mut products[..models]);
-            for (lane, &(candidate, square, media)) in batch.of[..batch.filled].iter().enumerate() {
-                let values = std::array::from_fn(|b| batch.profile[b][lane]);
-                let fits = |m: usize| (products[m][0][lane], products[m][1][lane]);
-                found(candidate, self.decide(&values, square, media, models, fits, scale));
-            }
+            let [parts, models] = self.count[air];
+            let products = &mut products[..parts];
+            self.project(&batch.profile, products);
+            self.decide(batch, products, &self.models[..models], scale, &mut found);
             batch.filled = 0;
         };
-        for &candidate in candidates {
-            let (values, square) = self.profile.values(ct, candidate.voxel);
-            let media = self.profile.ends(&values);
-            let air = match (media[0].min(media[1]) < AIR_HU, media[0].max(media[1]) < TISSUE_HU) {
-                (false, _) => 0,
-                (true, false) => 1,
-                (true, true) => 2,
-            };
-            let batch = &mut waiting[air];
-            let lane = batch.filled;
-            for (p, v) in batch.profile.iter_mut().zip(values) {
-                p[lane] = v;
-            }
-            batch.of[lane] = (candidate, square, media);
-            batch.filled += 1;
-            if batch.filled == LANES {
-                flush(batch, air);
+        for candidates in candidates.chunks(LANES) {
+            let voxels = std::array::from_fn(|lane| candidates[lane.min(candidates.len() - 1)].voxel);
+            let (profiles, squares) = self.profile.values_of::<T, LANES>(ct, voxels);
+            for (from, &candidate) in candidates.iter().enumerate() {
+                let media = self.profile.ends(&profiles, from);
+                let air = match (media[0].min(media[1]) < AIR_HU, media[0].max(media[1]) < TISSUE_HU) {
+                    (false, _) => 0,
+                    (true, false) => 1,
+                    (true, true) => 2,
+                };
+                let batch = &mut waiting[air];
+                let lane = batch.filled;
+                for (to, values) in batch.profile.iter_mut().zip(&profiles) {
+                    to[lane] = values[from];
+                }
+                batch.of[lane] = (candidate, squares[from], media);
+                batch.filled += 1;
+                if batch.filled == LANES {
+                    flush(batch, air);
+                }
             }
         }
         waiting.iter_mut().enumerate().for_each(|(air, batch)| flush(batch, air));
     }
 
-    /// For each model and lane the squared length of the profile's part that all but the plate explain, and its
-    /// product with the plate's.
-    fn project(&self, profile: &[[f32; LANES]; MOST_BINS], products: &mut [[[f32; LANES]; 2]]) {
-        for (model, out) in self.models.iter().zip(products) {
-            let mut explained = [0.0_f32; LANES];
-            for (k, basis) in model.basis.iter().enumerate() {
-                if k == 1 && !model.has_lining {
-                    continue;
-                }
-                let mut sum = [model.known[k]; LANES];
-                for (values, &q) in profile[..self.profile.bins].iter().zip(basis) {
-                    for lane in 0..LANES {
-                        sum[lane] += q * values[lane];
-                    }
-                }
-                if k == 3 {
-                    out[1] = sum;
-                } else {
-                    for lane in 0..LANES {
-                        explained[lane] += sum[lane] * sum[lane];
-                    }
+    fn project(&self, profile: &[Lanes<f32>; MOST_BINS], products: &mut [Lanes<f32>]) {
+        for (part, product) in self.parts.iter().zip(products) {
+            let mut sum = [part.known; LANES];
+            for (values, &q) in profile[..self.profile.bins].iter().zip(&part.column) {
+                for lane in 0..LANES {
+                    sum[lane] += q * values[lane];
                 }
             }
-            out[0] = explained;
+            *product = sum;
         }
+    }
+
+    /// What a model leaves unexplained of a profile, without its plate and with a plate of at least the least mass.
+    fn cost(&self, model: &Model, sums: &Sums<'_>, lane: usize) -> [f64; 2] {
+        let [medium, lining, far, plate] = model.basis.parts.map(|part| sums.products[part][lane]);
+        let explained = medium * medium + lining * lining + far * far;
+        let known = if model.has_lining { f64::from(self.known_square) } else { 0.0 };
+        let without = sums.total[lane] + known - f64::from(explained);
+        let product = f64::from(plate);
+        let least = sums.least[lane].max(model.dense_mm() * sums.contrast[lane]);
+        let short = (least * model.plate_length() - product).max(0.0);
+        [without, without - product * product + short * short]
+    }
+
+    /// For each profile the models that leave least, without and with a wall, to single precision.
+    fn best(&self, models: &[Model], sums: &Sums<'_>) -> [Lanes<usize>; 2] {
+        let [total, contrast, least_mass] = [sums.total, sums.contrast, sums.least].map(|of| of.map(|v| v as f32));
+        let mut least = [[f32::INFINITY; LANES]; 2];
+        // numbers as the costs are, so that both are chosen by one comparison
+        let mut best = [[0.0_f32; LANES]; 2];
+        for (m, model) in models.iter().enumerate() {
+            let [medium, lining, far, plate] = model.basis.parts.map(|part| &sums.products[part]);
+            let known = if model.has_lining { self.known_square } else { 0.0 };
+            let length = model.plate_length() as f32;
+            let dense_mm = model.dense_mm() as f32;
+            let (mut without, mut with) = ([0.0; LANES], [f32::INFINITY; LANES]);
+            for l in 0..LANES {
+                let explained = medium[l] * medium[l] + lining[l] * lining[l] + far[l] * far[l];
+                without[l] = total[l] + known - explained;
+                let short = higher(higher(least_mass[l], dense_mm * contrast[l]) * length - plate[l], 0.0);
+                with[l] = without[l] - plate[l] * plate[l] + short * short;
+            }
+            let models = if model.holds_wall { &[without, with][..] } else { &[without][..] };
+            for ((least, best), cost) in least.iter_mut().zip(&mut best).zip(models) {
+                for l in 0..LANES {
+                    let is_less = cost[l] < least[l];
+                    least[l] = if is_less { cost[l] } else { least[l] };
+                    best[l] = if is_less { m as f32 } else { best[l] };
+                }
+            }
+        }
+        best.map(|lanes| lanes.map(|m| m as usize))
     }
 
     fn decide(
         &self,
+        batch: &Batch,
+        products: &[Lanes<f32>],
+        models: &[Model],
+        scale: &Scale,
+        found: &mut impl FnMut(Candidate, Wall),
+    ) {
+        let mut squares = [0.0_f32; LANES];
+        for values in &batch.profile {
+            for lane in 0..LANES {
+                squares[lane] += values[lane] * values[lane];
+            }
+        }
+        let contrast = batch.of.map(|(.., media)| contrast(scale, media));
+        let false_mass = |[a, b]: [f64; 2]| (a - b).abs() * self.profile.spread.sigma * (2.0 * scale.psf_error).sqrt();
+        let least = std::array::from_fn(|k| (scale.thinnest_mm * contrast[k]).max(false_mass(batch.of[k].2)));
+        let sums = Sums { products, total: squares.map(f64::from), contrast, least };
+        let [without, with] = self.best(models, &sums);
+        for (lane, &(candidate, square, media)) in batch.of[..batch.filled].iter().enumerate() {
+            let values = std::array::from_fn(|b| batch.profile[b][lane]);
+            let best = [without[lane], with[lane]];
+            found(candidate, self.wall(&values, square, media, best, &sums, lane, scale));
+        }
+    }
+
+    /// The wall that the best models without and with one tell of.
+    #[allow(clippy::too_many_arguments, reason = "all that is known of a profile")]
+    fn wall(
+        &self,
         values: &Column,
         square: f32,
         media: [f64; 2],
-        models: usize,
-        fits: impl Fn(usize) -> (f32, f32),
+        best: [usize; 2],
+        sums: &Sums<'_>,
+        lane: usize,
         scale: &Scale,
     ) -> Wall {
-        let total = f64::from(values.iter().map(|v| v * v).sum::<f32>());
-        let inner = (f64::from(square) - total).max(0.0);
-        let contrast = contrast(scale, media);
-        let false_mass = (media[0] - media[1]).abs() * self.profile.spread.sigma * (2.0 * scale.psf_error).sqrt();
-        let least = (scale.thinnest_mm * contrast).max(false_mass);
-        let cost = |m: usize| {
-            let (explained, product) = fits(m);
-            let model = &self.models[m];
-            let known = if model.has_lining { f64::from(self.known_square) } else { 0.0 };
-            let without = total + known - f64::from(explained);
-            let product = f64::from(product);
-            // with a plate of at least the least mass
-            let least = if model.plate_mm > 0.5 { least.max(LEAST_DENSITY * model.plate_mm * contrast) } else { least };
-            let short = (least * model.plate_length() - product).max(0.0);
-            (without, without - product * product + short * short)
-        };
-        let mut best = [(f64::INFINITY, 0); 2];
-        for m in 0..models {
-            let (without, with) = cost(m);
-            if without < best[0].0 {
-                best[0] = (without, m);
-            }
-            if self.models[m].holds_wall && with < best[1].0 {
-                best[1] = (with, m);
-            }
-        }
+        let inner = (f64::from(square) - sums.total[lane]).max(0.0);
+        let cost = |m: usize| self.cost(&self.models[m], sums, lane);
         let bottom = |m: usize, of: &dyn Fn(usize) -> f64| {
             if self.models[m].is_last {
                 return (of(m), 0.0);
@@ -356,19 +420,22 @@ impl Bank {
             let to = 0.5 * (left - right) / bend;
             (here - 0.25 * (left - right) * to, to)
         };
-        let (without, _) = bottom(best[0].1, &|m| cost(m).0);
-        let m = best[1].1;
-        let (with, to) = bottom(m, &|m| cost(m).1);
+        let (without, _) = bottom(best[0], &|m| cost(m)[0]);
+        let m = best[1];
+        let (with, to) = bottom(m, &|m| cost(m)[1]);
         let model = &self.models[m];
         let shift_mm = model.shift_mm + to * self.step_mm;
-        let mass_at = |m: usize| f64::from(fits(m).1) / self.models[m].plate_length().max(1e-9);
+        let mass_at = |m: usize| {
+            let model = &self.models[m];
+            f64::from(sums.products[model.basis.parts[3]][lane]) / model.plate_length().max(1e-9)
+        };
         let mass = if to == 0.0 {
             mass_at(m)
         } else {
             let (left, here, right) = (mass_at(m - 1), mass_at(m), mass_at(m + 1));
             here + 0.5 * to * (right - left) + 0.5 * to * to * (left + right - 2.0 * here)
         };
-        let thickness_mm = mass / self::contrast(scale, model.beside(values));
+        let thickness_mm = mass / contrast(scale, model.beside(&self.parts, values));
         let weight: f64 = self.profile.weight.iter().sum();
         let variance = ((inner + with) / weight).max(scale.noise_hu.powi(2));
         Wall {
@@ -382,6 +449,78 @@ impl Bank {
             sigma_mm: self.profile.spread.sigma as f32,
         }
     }
+}
+
+/// All models in the order in which they are tried, their parts, and how many of both are needed where no medium, one and
+/// both are air. Neighbouring places of one kind of model follow each other.
+fn prepare(mut parts: Parts<'_>, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usize; 2]; 3]) {
+    let half = ((parts.profile.support_mm + BEYOND_MM) / step_mm).ceil() as i32 + FURTHER as i32;
+    let trust = parts.trust;
+    let place = |step: i32| f64::from(step) * step_mm;
+    let mut models = Vec::new();
+    let mut count = [[0; 2]; 3];
+
+    let medium = parts.medium(0.0);
+    let bare = parts.with(Basis::default(), 0, medium);
+    let bare = parts.with(bare, 1, [0.0; MOST_BINS + 1]);
+    let mut surfaces = Vec::new();
+    for step in -half..=half {
+        let far = parts.step(0.0, place(step));
+        surfaces.push(parts.with(bare, 2, far));
+    }
+    let model = |basis, step: i32, has_lining, plate_mm| Model {
+        shift_mm: place(step),
+        has_lining,
+        plate_mm,
+        holds_wall: step.unsigned_abs() as usize + FURTHER <= half as usize,
+        is_last: step.abs() == half,
+        basis,
+    };
+    for plate_mm in WALLS_MM {
+        for (step, &surface) in (-half..=half).zip(&surfaces) {
+            let plate = parts.plate(place(step), plate_mm);
+            models.push(model(parts.with(surface, 3, plate), step, false, plate_mm));
+        }
+    }
+    count[0] = [parts.rows.len(), models.len()];
+
+    // a fold is a lining without a wall, seen from its middle
+    let behind = |fold_mm: f64| (0.5 * fold_mm / step_mm).ceil() as i32;
+    let first = -half - FOLDS_MM.map(behind).into_iter().fold(0, i32::max);
+    let medium = parts.medium(trust);
+    let lined = parts.with(Basis::default(), 0, medium);
+    let mut linings = Vec::new();
+    for step in first..=half {
+        let lining = parts.step(trust, place(step));
+        linings.push(parts.with(lined, 1, lining));
+    }
+    let lining = |step: i32| linings[(step - first) as usize];
+    for lining_mm in LININGS_MM {
+        for step in -half..=half {
+            let far = parts.step(0.0, place(step) + lining_mm);
+            let surface = parts.with(lining(step), 2, far);
+            let plate = parts.plate(place(step), WALLS_MM[0]);
+            models.push(model(parts.with(surface, 3, plate), step, true, WALLS_MM[0]));
+        }
+    }
+    count[1] = [parts.rows.len(), models.len()];
+
+    for fold_mm in FOLDS_MM {
+        let behind = behind(fold_mm);
+        for step in -half - behind..=half - behind {
+            let far = parts.step(0.0, place(step) + fold_mm);
+            let basis = parts.with(lining(step), 2, far);
+            let is_last = (step + behind).abs() == half;
+            models.push(Model { holds_wall: false, is_last, ..model(basis, step, true, WALLS_MM[0]) });
+        }
+    }
+    count[2] = [parts.rows.len(), models.len()];
+    (parts.finish(), models, count)
+}
+
+/// The higher of two numbers, without the care for NaN that keeps `f32::max` from being one instruction.
+fn higher(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
 }
 
 /// How much brighter bone is than the mean of what lies on both sides; bone beside a wall is not its medium.

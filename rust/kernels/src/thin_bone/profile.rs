@@ -97,53 +97,68 @@ impl Profile {
 
     /// Each bin's mean times the root of its weight, and the weighted sum of all squares.
     pub(super) fn values<T: Voxel>(&self, ct: &ArrayRef3<T>, voxel: u32) -> ([f32; MOST_BINS], f32) {
+        let (values, [square]) = self.values_of(ct, [voxel]);
+        (values.map(|[value]| value), square)
+    }
+
+    /// The same of several voxels at once.
+    pub(super) fn values_of<T: Voxel, const N: usize>(
+        &self,
+        ct: &ArrayRef3<T>,
+        voxels: [u32; N],
+    ) -> ([[f32; N]; MOST_BINS], [f32; N]) {
         let (nz, ny, nx) = ct.dim();
         let size = [nx, ny, nz];
-        let v = voxel as usize;
-        let at = unravel(v, size);
-        let is_inside = (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
+        let places = voxels.map(|v| unravel(v as usize, size));
+        let is_inside = |at: &[usize; 3]| (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
         match ct.as_slice() {
-            Some(ct) if is_inside => {
+            Some(ct) if places.iter().all(is_inside) => {
                 let (row, slice) = (nx as isize, (nx * ny) as isize);
                 self.bin(|[x, y, z]| {
-                    let to = v as isize + x as isize + y as isize * row + z as isize * slice;
-                    ct[to as usize].to_f32()
+                    let step = x as isize + y as isize * row + z as isize * slice;
+                    voxels.map(|v| ct[(v as isize + step) as usize].to_f32())
                 })
             }
             _ => self.bin(|offset| {
-                let to = |a: usize| (at[a] as i32 + offset[a]).clamp(0, size[a] as i32 - 1) as usize;
-                ct[[to(2), to(1), to(0)]].to_f32()
+                places.map(|at| {
+                    let to = |a: usize| (at[a] as i32 + offset[a]).clamp(0, size[a] as i32 - 1) as usize;
+                    ct[[to(2), to(1), to(0)]].to_f32()
+                })
             }),
         }
     }
 
     /// Each bin's sums are its own, so that none waits for another's.
-    fn bin(&self, value: impl Fn([i32; 3]) -> f32) -> ([f32; MOST_BINS], f32) {
-        let (mut values, mut square) = ([0.0; MOST_BINS], 0.0);
+    fn bin<const N: usize>(&self, values_at: impl Fn([i32; 3]) -> [f32; N]) -> ([[f32; N]; MOST_BINS], [f32; N]) {
+        let (mut values, mut square) = ([[0.0; N]; MOST_BINS], [0.0; N]);
         let mut start = 0;
         for (b, &end) in self.ends[..self.bins].iter().enumerate() {
-            let (mut sum, mut squares) = (0.0, 0.0);
+            let (mut sum, mut squares) = ([0.0; N], [0.0; N]);
             for s in &self.samples[start..end] {
-                let v = value(s.offset);
-                let weighted = s.weight * v;
-                sum += weighted;
-                squares += weighted * v;
+                let values = values_at(s.offset);
+                for n in 0..N {
+                    let weighted = s.weight * values[n];
+                    sum[n] += weighted;
+                    squares[n] += weighted * values[n];
+                }
             }
-            values[b] = sum * self.inverse_root[b];
-            square += squares;
+            values[b] = sum.map(|sum| sum * self.inverse_root[b]);
+            for n in 0..N {
+                square[n] += squares[n];
+            }
             start = end;
         }
         (values, square)
     }
 
-    /// Mean HU of the media at both ends.
-    pub(super) fn ends(&self, values: &[f32; MOST_BINS]) -> [f64; 2] {
+    /// Mean HU of the media at both ends of the `n`th of some profiles.
+    pub(super) fn ends<const N: usize>(&self, values: &[[f32; N]; MOST_BINS], n: usize) -> [f64; 2] {
         let from = 2.0 * self.spread.sigma;
         [-1.0, 1.0].map(|side| {
             let (mut sum, mut weight) = (0.0, 0.0);
-            for (&v, (&mm, &w)) in values.iter().zip(self.distance_mm.iter().zip(&self.weight)).take(self.bins) {
+            for (v, (&mm, &w)) in values.iter().zip(self.distance_mm.iter().zip(&self.weight)).take(self.bins) {
                 if (from..from + 1.0).contains(&(side * mm)) {
-                    sum += f64::from(v) * w.sqrt();
+                    sum += f64::from(v[n]) * w.sqrt();
                     weight += w;
                 }
             }
