@@ -40,6 +40,7 @@ pub use params::{Decision, Params};
 pub use report::{Opening, Report, Verdict};
 
 use crate::{Error, Grid, Job, Result, Voxel};
+use calibration::local_noise::LocalNoise;
 use measure::Scale;
 use ndarray::ArrayRef3;
 use outside::Outside;
@@ -75,7 +76,8 @@ pub fn thin_bone<T: Voxel>(
     let calibration = calibration::calibrate(ct, grid, &outside, params.fwhm_mm, &stage)?;
     let thick_hu = density::thick_bone(ct, base, grid, calibration.noise_hu);
     let scale = Scale::new(&calibration, thick_hu, params.thinnest_mm, grid.spacing_mm());
-    let scan = Scan { ct, base, grid, outside, scale };
+    let noise = LocalNoise::new(ct, grid, calibration.noise_hu);
+    let scan = Scan { ct, base, grid, outside, scale, noise };
     let found = match params.roi_mm {
         None => repair(scan, params, &mut outputs, &job.part(0.05, 1.0))?,
         Some(roi) => region::repair(scan, roi, params, &mut outputs, &job.part(0.05, 1.0))?,
@@ -113,7 +115,7 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     let sheets = linked.sheets;
     let walls = Walls::new(nodes, &linked, scan.grid);
     drop(linked);
-    partial::add(scan.ct, scan.base, &scan.scale, outputs.added);
+    partial::add(&scan, outputs.added);
     let openings = decide::decide(&scan, &walls, params, outputs.added, &job.part(0.75, 1.0))?;
     Ok(Found { openings, sheets, scale: scan.scale })
 }

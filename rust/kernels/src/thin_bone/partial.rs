@@ -1,21 +1,24 @@
 //! Bone that fills a voxel in part: too thick or too crooked for a sheet, too dim for the base.
 //!
-//! Voxels brighter than any soft tissue that touch bone are bone, with two exceptions: the slope of thick bone,
-//! whose edge at half its height lies beyond the voxel, and the inside of canals and small holes, which is bright
-//! only because all that surrounds it is.
+//! Voxels brighter than any soft tissue that bone holds on one side are bone, with two exceptions: the slope of thick
+//! bone, whose edge at half its height lies beyond the voxel, and the inside of canals and small holes, which is
+//! bright only because all that surrounds it is.
 
 use super::linalg::unit;
 use super::measure::Scale;
 use super::psf::normal_cdf;
+use super::scan::Scan;
 use crate::Voxel;
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
 
 /// HU of soft tissue, at most.
 const SOFT_HU: f64 = 50.0;
-/// Brighter than soft tissue by this, and by so many times the noise.
+/// Brighter than soft tissue by this, and by so many times the noise there.
 const ABOVE_SOFT_HU: f64 = 85.0;
-const ABOVE_NOISE: f64 = 2.5;
+const ABOVE_NOISE: f64 = 2.2;
+/// The edge of a plane that grows has so many neighbours in it; specks of noise hang in chains.
+const HELD_BY: usize = 3;
 /// A canal is darker than both neighbours by this, in so many of the 13 directions.
 const CANAL_HU: f32 = 60.0;
 const CANAL_DIRECTIONS: usize = 6;
@@ -24,40 +27,47 @@ const WALL_MM: f64 = 3.0;
 /// A slope counts as bone while the edge is nearer than this share of the voxel's half extent.
 const EDGE_SHARE: f64 = 0.8;
 
-/// Adds to `added` the bright voxels that are connected to `base` or to what is added.
-pub(super) fn add<T: Voxel>(ct: &ArrayRef3<T>, base: &ArrayRef3<u8>, scale: &Scale, added: &mut ArrayRef3<u8>) {
-    let (nz, ny, nx) = ct.dim();
-    let size = [nx, ny, nz];
-    let bright = SOFT_HU + (ABOVE_NOISE * scale.noise_hu).max(ABOVE_SOFT_HU);
+/// Adds to `added` the bright voxels that are held by the base or by what is added.
+pub(super) fn add<T: Voxel>(scan: &Scan<'_, T>, added: &mut ArrayRef3<u8>) {
+    let Scan { ct, base, scale, noise, .. } = scan;
+    let bright = |noise_hu: f32| SOFT_HU + (ABOVE_NOISE * f64::from(noise_hu)).max(ABOVE_SOFT_HU);
+    let least = bright(noise.least());
+    let is_bright = |[x, y, z]: [usize; 3]| {
+        let hu = ct[[z, y, x]].to_f64();
+        hu >= least && hu >= bright(noise.at([x, y, z]))
+    };
+    grow(base, added, is_bright, |at| !is_in_canal(ct, at) && !is_slope(ct, at, scale));
+}
+
+/// Adds to `added` the voxels that are bright and partial and have enough neighbours in the base or in what is added,
+/// until there is no other: whatever the order, they are the same.
+fn grow(
+    base: &ArrayRef3<u8>,
+    added: &mut ArrayRef3<u8>,
+    is_bright: impl Fn([usize; 3]) -> bool + Sync,
+    is_partial: impl Fn([usize; 3]) -> bool + Sync,
+) {
+    let (nz, ny, nx) = base.dim();
     let around = |at: [usize; 3]| {
-        let [xs, ys, zs] = [0, 1, 2].map(|a| at[a].saturating_sub(1)..(at[a] + 2).min(size[a]));
+        let [xs, ys, zs] = [(at[0], nx), (at[1], ny), (at[2], nz)].map(|(i, n)| i.saturating_sub(1)..(i + 2).min(n));
         zs.flat_map(move |z| {
             let xs = xs.clone();
             ys.clone().flat_map(move |y| xs.clone().map(move |x| [x, y, z]))
         })
     };
-    let is_partial = |[x, y, z]: [usize; 3]| {
-        ct[[z, y, x]].to_f64() >= bright
-            && base[[z, y, x]] == 0
-            && !is_in_canal(ct, [x, y, z])
-            && !is_slope(ct, [x, y, z], scale)
+    let joins = |added: &ArrayRef3<u8>, at: [usize; 3]| {
+        let is_bone = |&[x, y, z]: &[usize; 3]| base[[z, y, x]] != 0 || added[[z, y, x]] != 0;
+        !is_bone(&at) && is_bright(at) && around(at).filter(is_bone).nth(HELD_BY - 1).is_some() && is_partial(at)
     };
-    let seeds = {
-        let is_bone = |[x, y, z]: [usize; 3]| base[[z, y, x]] != 0 || added[[z, y, x]] != 0;
-        let in_slice = |z: usize| {
-            let row = move |y: usize| (0..nx).map(move |x| [x, y, z]);
-            (0..ny).flat_map(row).filter(|&[x, y, z]| ct[[z, y, x]].to_f64() >= bright && !is_bone([x, y, z]))
-        };
-        (0..nz)
-            .into_par_iter()
-            .flat_map_iter(|z| in_slice(z).filter(|&at| around(at).any(is_bone) && is_partial(at)))
-            .collect::<Vec<_>>()
+    let seeds = |z: usize| (0..ny).flat_map(move |y| (0..nx).map(move |x| [x, y, z]));
+    let mut grown: Vec<[usize; 3]> = {
+        let added = &*added;
+        (0..nz).into_par_iter().flat_map_iter(|z| seeds(z).filter(|&at| joins(added, at))).collect()
     };
-    let mut grown = seeds;
     grown.iter().for_each(|&[x, y, z]| added[[z, y, x]] = 1);
     while let Some(at) = grown.pop() {
         for [x, y, z] in around(at) {
-            if added[[z, y, x]] == 0 && is_partial([x, y, z]) {
+            if joins(added, [x, y, z]) {
                 added[[z, y, x]] = 1;
                 grown.push([x, y, z]);
             }
@@ -120,6 +130,21 @@ fn is_at_face<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
 mod tests {
     use super::*;
     use ndarray::Array3;
+
+    #[test]
+    fn walls_grow_from_bone_over_bright_voxels_and_chains_of_specks_do_not() {
+        let mut base = Array3::<u8>::zeros((12, 12, 12));
+        base.slice_mut(ndarray::s![.., .., ..2]).fill(1);
+        let is_wall = |[x, y, _]: [usize; 3]| y == 6 && x < 9;
+        let is_chain = |[x, y, z]: [usize; 3]| y == 2 && z == 2 + x % 2;
+        let mut added = Array3::zeros(base.dim());
+        grow(&base, &mut added, |at| is_wall(at) || is_chain(at), |_| true);
+        for ((z, y, x), &a) in added.indexed_iter() {
+            // the first of a chain lies on the bone
+            let is_added = x >= 2 && is_wall([x, y, z]) || x == 2 && is_chain([x, y, z]);
+            assert_eq!(a != 0, is_added, "{x} {y} {z}");
+        }
+    }
 
     #[test]
     fn a_canal_is_told_from_a_wall_and_a_hole_from_both() {

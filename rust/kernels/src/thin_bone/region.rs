@@ -38,7 +38,8 @@ pub(super) fn repair<T: Voxel>(
     let ct = &scan.ct.slice(cut(outer)).to_owned();
     let base = &scan.base.slice(cut(outer)).to_owned();
     let outside = scan.outside.counted_from(outer[0]);
-    let part = Scan { ct, base, grid: &part, outside, scale: scan.scale };
+    let noise = scan.noise.counted_from(outer[0]);
+    let part = Scan { ct, base, grid: &part, outside, scale: scan.scale, noise };
     let mut found = super::repair(part, params, &mut results, job)?;
     outputs.added.fill(0);
     outputs.added.slice_mut(cut(inner)).assign(&added.slice(cut(within)));

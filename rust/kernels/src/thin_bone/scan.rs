@@ -1,5 +1,6 @@
 //! What every step of a repair has before it.
 
+use super::calibration::local_noise::LocalNoise;
 use super::directions;
 use super::linalg::Vec3;
 use super::measure::Scale;
@@ -17,6 +18,7 @@ pub(super) struct Scan<'a, T: Voxel> {
     pub(super) grid: &'a Grid,
     pub(super) outside: Outside,
     pub(super) scale: Scale,
+    pub(super) noise: LocalNoise,
 }
 
 /// The walls that were measured, as far as openings ask for them.

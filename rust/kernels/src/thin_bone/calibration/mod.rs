@@ -11,6 +11,7 @@
 mod air;
 mod edge_spread;
 mod fit;
+pub(super) mod local_noise;
 mod noise;
 mod patch;
 mod quadric;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 const REACH: [usize; 3] = [4, 4, 2];
 const SIZE: [usize; 3] = [2 * REACH[0] + 1, 2 * REACH[1] + 1, 2 * REACH[2] + 1];
 /// All of them soft tissue, HU.
-const SOFT_HU: std::ops::Range<f64> = -350.0..350.0;
+pub(super) const SOFT_HU: std::ops::Range<f64> = -350.0..350.0;
 /// About so many blocks.
 const BLOCKS: usize = 20_000;
 /// What is taken where hardly any block is soft tissue.
