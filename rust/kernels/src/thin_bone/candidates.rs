@@ -56,7 +56,7 @@ pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candid
         grid,
         outside: &scan.outside,
         near: &near,
-        ways: &Way::all(&scan.scale.psf, grid.spacing_mm()),
+        ways: &Way::all(&scan.scale.psf, grid),
         limit_hu: (CONTRAST_NOISE * noise_hu).max(CONTRAST_HU),
         bone_hu: BESIDE_BONE_HU + noise_hu,
     };
@@ -126,12 +126,13 @@ impl<T: Voxel> Search<'_, T> {
             let reach = kernels[a].len() - 1;
             inner[a].start.saturating_sub(reach)..(inner[a].end + reach).min(size[a])
         });
-        let tensor = Tensor::new(self.ct, &halo, &kernels, spacing);
+        let seen = Seen::new(self.ct, &halo);
+        let tensor = Tensor::new(&seen, &kernels, spacing);
         let mut found = Vec::new();
         let mut has_contrast = vec![false; inner[0].len()];
         for z in inner[2].clone() {
             for y in inner[1].clone() {
-                self.contrast([y, z], &inner[0], &mut has_contrast);
+                self.contrast(&seen, [0, 1, 2].map(|a| [inner[0].start, y, z][a] - halo[a].start), &mut has_contrast);
                 for (x, _) in inner[0].clone().zip(&has_contrast).filter(|(_, has)| **has) {
                     let at = [x, y, z];
                     if !self.near.contains(at) {
@@ -149,26 +150,27 @@ impl<T: Voxel> Search<'_, T> {
         found
     }
 
-    /// Which voxels of a row have neighbours whose contrast a wall may cause.
-    fn contrast(&self, [y, z]: [usize; 2], columns: &Range<usize>, has: &mut [bool]) {
-        let [nx, ny, nz] = self.grid.size();
-        let reach = columns.start.saturating_sub(1)..(columns.end + 1).min(nx);
-        let mut low = vec![f32::INFINITY; reach.len()];
-        let mut high = vec![f32::NEG_INFINITY; reach.len()];
-        for z in z.saturating_sub(1)..(z + 2).min(nz) {
-            for y in y.saturating_sub(1)..(y + 2).min(ny) {
-                let row = self.ct.slice(ndarray::s![z, y, reach.clone()]);
-                for ((low, high), v) in low.iter_mut().zip(&mut high).zip(row) {
-                    let v = v.to_f32();
-                    *low = low.min(v);
-                    *high = high.max(v);
+    /// Which voxels of a row have neighbours whose contrast a wall may cause; the first is given by its place in the box.
+    fn contrast(&self, seen: &Seen, [x, y, z]: [usize; 3], has: &mut [bool]) {
+        let rows: [&[f32]; 9] = std::array::from_fn(|k| &seen.row(y + k % 3, z + k / 3)[x..][..has.len() + 2]);
+        let blocks = (has.len() + 2).div_ceil(BLOCK);
+        let (mut low, mut high) = (vec![[0.0; BLOCK]; blocks], vec![[0.0; BLOCK]; blocks]);
+        for (block, (low, high)) in low.iter_mut().zip(&mut high).enumerate() {
+            let (mut least, mut most) = ([f32::INFINITY; BLOCK], [f32::NEG_INFINITY; BLOCK]);
+            for row in rows {
+                let row = &row[block * BLOCK..];
+                for ((least, most), &v) in least.iter_mut().zip(&mut most).zip(row) {
+                    // what is no number is neither
+                    *least = if v < *least { v } else { *least };
+                    *most = if v > *most { v } else { *most };
                 }
             }
+            (*low, *high) = (least, most);
         }
-        for (x, has) in columns.clone().zip(has) {
-            let around = x.saturating_sub(1) - reach.start..(x + 2).min(nx) - reach.start;
-            let low = low[around.clone()].iter().fold(f32::INFINITY, |a, &b| a.min(b));
-            let high = high[around].iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b));
+        let (low, high) = (low.as_flattened(), high.as_flattened());
+        for ((low, high), has) in low.windows(3).zip(high.windows(3)).zip(has) {
+            let low = low.iter().fold(f32::INFINITY, |a, &b| if b < a { b } else { a });
+            let high = high.iter().fold(f32::NEG_INFINITY, |a, &b| if b > a { b } else { a });
             *has = high - low >= self.limit_hu && high >= -300.0;
         }
     }
@@ -197,8 +199,14 @@ impl<T: Voxel> Search<'_, T> {
 
     /// Whether one side is bone as far as a wall's medium is looked at: the surface of thick bone is no wall.
     fn is_beside_bone(&self, at: [usize; 3], way: &Way) -> bool {
-        way.beside.iter().any(|side| {
-            let sum: f32 = side.iter().map(|&by| self.hu(at, by)).sum();
+        let size = self.grid.size();
+        let is_inside = (0..3).all(|a| at[a] >= way.reach[a] && at[a] + way.reach[a] < size[a]);
+        let here = (at[2] * size[1] + at[1]) * size[0] + at[0];
+        way.beside.iter().zip(&way.steps).any(|(side, steps)| {
+            let sum: f32 = match self.ct.as_slice() {
+                Some(ct) if is_inside => steps.iter().map(|&by| ct[here.wrapping_add_signed(by)].to_f32()).sum(),
+                _ => side.iter().map(|&by| self.hu(at, by)).sum(),
+            };
             sum > self.bone_hu * side.len() as f32
         })
     }
@@ -214,15 +222,19 @@ struct Way {
     media: [[i16; 3]; 2],
     /// All of the media next to the wall.
     beside: [[[i16; 3]; 10]; 2],
+    /// The same as steps from voxel to voxel of the volume, and how far they reach along each axis.
+    steps: [[isize; 10]; 2],
+    reach: [usize; 3],
 }
 
 impl Way {
     /// For each direction.
-    fn all(psf: &Psf, spacing: Vec3) -> Vec<Self> {
-        directions::all().map(|direction| Self::new(direction, psf, spacing)).collect()
+    fn all(psf: &Psf, grid: &Grid) -> Vec<Self> {
+        directions::all().map(|direction| Self::new(direction, psf, grid)).collect()
     }
 
-    fn new(direction: u16, psf: &Psf, spacing: Vec3) -> Self {
+    fn new(direction: u16, psf: &Psf, grid: &Grid) -> Self {
+        let spacing = grid.spacing_mm();
         let n = directions::vector(direction);
         let (u, v) = frame(n);
         let from = 2.0 * psf.along(n[2] * n[2]).sigma;
@@ -234,12 +246,18 @@ impl Way {
         let beside = |side: f64| {
             std::array::from_fn(|k| by(side * (from + [0.25, 0.75][k / aside.len()]), aside[k % aside.len()]))
         };
+        let beside = [beside(-1.0), beside(1.0)];
+        let [nx, ny, _] = grid.size();
+        let step = |[x, y, z]: [i16; 3]| isize::from(x) + nx as isize * (isize::from(y) + ny as isize * isize::from(z));
         Self {
             direction,
             opposite: directions::nearest(n.map(|c| -c)),
             skin: sides(SKIN_MM + from),
             media: sides(from),
-            beside: [beside(-1.0), beside(1.0)],
+            steps: beside.map(|side| side.map(step)),
+            reach: [0, 1, 2]
+                .map(|a| beside.iter().flatten().map(|by| usize::from(by[a].unsigned_abs())).max().unwrap_or(0)),
+            beside,
         }
     }
 }
@@ -251,11 +269,47 @@ fn plane(at: [usize; 3], tensor: &Tensor) -> Option<Vec3> {
     if first > 0.0 && second <= LEAST_PLANE * first { eigenvector(matrix, first) } else { None }
 }
 
+/// Voxels of a row that are compared in registers.
+const BLOCK: usize = 16;
+
 /// One half of a Gaussian's weights, centre first.
 fn half_kernel(spacing_mm: f64) -> Vec<f32> {
     let sigma = TENSOR_MM.max(TENSOR_VOXELS * spacing_mm) / spacing_mm;
     let reach = (2.0 * sigma).floor() as usize;
     (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect()
+}
+
+/// The values in a box, and one voxel around it on each side, at the volume's faces as within.
+struct Seen {
+    /// Of the box.
+    size: [usize; 3],
+    hu: Vec<f32>,
+}
+
+impl Seen {
+    fn new<T: Voxel>(ct: &ArrayRef3<T>, range: &[Range<usize>; 3]) -> Self {
+        let (nz, ny, nx) = ct.dim();
+        let around = |a: usize, n: usize| {
+            let Range { start, end } = range[a];
+            (start..end + 2).map(move |i| i.saturating_sub(1).min(n - 1))
+        };
+        let size = [0, 1, 2].map(|a| range[a].len());
+        let mut hu = Vec::with_capacity(size.iter().map(|n| n + 2).product());
+        for (z, y) in around(2, nz).flat_map(|z| around(1, ny).map(move |y| (z, y))) {
+            let row = ct.slice(ndarray::s![z, y, ..]);
+            let value = |x: usize| row[x].to_f32();
+            hu.push(value(range[0].start.saturating_sub(1)));
+            hu.extend(row.slice(ndarray::s![range[0].clone()]).iter().map(|v| v.to_f32()));
+            hu.push(value(range[0].end.min(nx - 1)));
+        }
+        Self { size, hu }
+    }
+
+    /// A row, counted from the one before the box.
+    fn row(&self, y: usize, z: usize) -> &[f32] {
+        let length = self.size[0] + 2;
+        &self.hu[(z * (self.size[1] + 2) + y) * length..][..length]
+    }
 }
 
 /// The structure tensor of a box: smoothed products of the gradient's components.
@@ -265,40 +319,40 @@ struct Tensor {
 }
 
 impl Tensor {
-    fn new<T: Voxel>(ct: &ArrayRef3<T>, range: &[Range<usize>; 3], kernels: &[Vec<f32>; 3], spacing: Vec3) -> Self {
-        let size = [0, 1, 2].map(|a| range[a].len());
-        let whole = [ct.dim().2, ct.dim().1, ct.dim().0];
-        let mut products = [(); 6].map(|()| vec![0.0; size.iter().product()]);
+    fn new(seen: &Seen, kernels: &[Vec<f32>; 3], spacing: Vec3) -> Self {
+        let size = seen.size;
+        let [nx, ny, nz] = size;
+        let mut products = [(); 6].map(|()| vec![0.0; nx * ny * nz]);
         let per_mm = spacing.map(|s| 0.5 / s as f32);
-        let beside = |i: usize, n: usize| [i.saturating_sub(1), (i + 1).min(n - 1)];
-        let row = |y: usize, z: usize| ct.slice(ndarray::s![z, y, ..]);
-        let mut k = 0;
-        for z in range[2].clone() {
-            let [below, above] = beside(z, whole[2]);
-            for y in range[1].clone() {
-                let [behind, ahead] = beside(y, whole[1]);
-                let (here, behind, ahead) = (row(y, z), row(behind, z), row(ahead, z));
-                let (below, above) = (row(y, below), row(y, above));
-                for x in range[0].clone() {
-                    let [left, right] = beside(x, whole[0]);
-                    let g = [
-                        (here[right].to_f32() - here[left].to_f32()) * per_mm[0],
-                        (ahead[x].to_f32() - behind[x].to_f32()) * per_mm[1],
-                        (above[x].to_f32() - below[x].to_f32()) * per_mm[2],
-                    ];
-                    for (p, (i, j)) in products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
-                        p[k] = g[i] * g[j];
-                    }
-                    k += 1;
+        let mut gradient = [(); 3].map(|()| vec![0.0; nx]);
+        let mut smooth = vec![0.0; nx * ny];
+        for z in 0..nz {
+            for y in 0..ny {
+                let here = seen.row(y + 1, z + 1);
+                let along = |low: &[f32], high: &[f32], per_mm: f32, to: &mut [f32]| {
+                    to.iter_mut().zip(low.iter().zip(high)).for_each(|(to, (low, high))| *to = (high - low) * per_mm);
+                };
+                let [gx, gy, gz] = &mut gradient;
+                along(here, &here[2..], per_mm[0], gx);
+                along(&seen.row(y, z + 1)[1..], &seen.row(y + 2, z + 1)[1..], per_mm[1], gy);
+                along(&seen.row(y + 1, z)[1..], &seen.row(y + 1, z + 2)[1..], per_mm[2], gz);
+                for (product, (i, j)) in products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
+                    let row = &mut product[(z * ny + y) * nx..][..nx];
+                    let pairs = gradient[i].iter().zip(&gradient[j]);
+                    row.iter_mut().zip(pairs).for_each(|(p, (a, b))| *p = a * b);
                 }
             }
-        }
-        let mut line = vec![0.0; size.iter().product()];
-        for p in &mut products {
-            for (a, kernel) in kernels.iter().enumerate() {
-                convolve(p, &mut line, size, a, kernel);
-                std::mem::swap(p, &mut line);
+            // while the slice is at hand
+            for product in &mut products {
+                let slice = &mut product[z * nx * ny..][..nx * ny];
+                convolve(slice, &mut smooth, [nx, ny, 1], 0, &kernels[0]);
+                convolve(&smooth, slice, [nx, ny, 1], 1, &kernels[1]);
             }
+        }
+        let mut smooth = vec![0.0; nx * ny * nz];
+        for product in &mut products {
+            convolve(product, &mut smooth, size, 2, &kernels[2]);
+            std::mem::swap(product, &mut smooth);
         }
         Self { size, products }
     }

@@ -6,6 +6,7 @@
 //! doi 10.1111/j.1467-8659.2010.01737.x.
 
 use super::linalg::Vec3;
+use std::sync::LazyLock;
 
 /// Cells along each edge of the square: no direction is farther than 6 degrees from the middle of its cell.
 const CELLS: usize = 44;
@@ -28,6 +29,11 @@ pub(super) fn all() -> std::ops::Range<u16> {
 
 /// The unit vector in the middle of a cell.
 pub(super) fn vector(direction: u16) -> Vec3 {
+    static VECTORS: LazyLock<Vec<Vec3>> = LazyLock::new(|| all().map(middle).collect());
+    VECTORS[usize::from(direction)]
+}
+
+fn middle(direction: u16) -> Vec3 {
     let middle = |cell: usize| (cell as f64 + 0.5) * 2.0 / CELLS as f64 - 1.0;
     let (mut u, mut v) = (middle(usize::from(direction) % CELLS), middle(usize::from(direction) / CELLS));
     let w = 1.0 - u.abs() - v.abs();

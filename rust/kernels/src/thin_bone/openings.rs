@@ -347,9 +347,13 @@ impl Scratch {
     fn flood(&mut self, strides: [usize; 3]) {
         let Self { level, side, waiting } = self;
         waiting.resize_with(LEVELS + 1, Queue::default);
+        // amid its own side a voxel has nothing to give away
+        let is_amid = |k: usize| strides.iter().all(|&step| side[k - step] == side[k] && side[k + step] == side[k]);
         for (k, l) in level.iter_mut().enumerate().filter(|(k, _)| side[*k] != 0) {
-            waiting[*l as usize].items.push(k as u32);
-            *l = 0;
+            let level = std::mem::take(l);
+            if !is_amid(k) {
+                waiting[level as usize].items.push(k as u32);
+            }
         }
         let mut now = LEVELS;
         while now > 0 {
