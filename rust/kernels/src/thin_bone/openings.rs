@@ -64,15 +64,22 @@ const WIDENS: f64 = 1.2;
 
 /// Finds the throats of the space outside `bone` up to an area of `largest_mm2`.
 pub(super) fn throats(bone: &ArrayRef3<u8>, grid: &Grid, largest_mm2: f64, job: &Job) -> Result<Vec<Throat>> {
+    throats_by_slabs(bone, grid, grid.voxels() / SLAB_VOXELS, largest_mm2, job)
+}
+
+/// Slabs of at least so many voxels are flooded side by side.
+const SLAB_VOXELS: usize = 1 << 23;
+
+fn throats_by_slabs(
+    bone: &ArrayRef3<u8>,
+    grid: &Grid,
+    slabs: usize,
+    largest_mm2: f64,
+    job: &Job,
+) -> Result<Vec<Throat>> {
     let mut cells = cells(bone, grid, &job.part(0.0, 0.3))?;
-    let mut chambers = open_chambers(&mut cells, grid);
-    let bands = bands(&cells);
-    let steps = job.part(0.3, 0.8).steps(bands.len());
-    for band in bands {
-        let order = in_falling_order(&cells, band);
-        chambers.flood(&mut cells, &order, grid);
-        steps.step()?;
-    }
+    let open = open_chambers(&mut cells, grid);
+    let mut chambers = flood(&mut cells, open, slabs, grid, &job.part(0.3, 0.8))?;
     let root: Vec<u32> = (0..chambers.parent.len() as u32).map(|c| root(&mut chambers.parent, c)).collect();
     cells.par_iter_mut().for_each(|c| *c = cell(level(*c), root[chamber(*c) as usize]));
     Ok(collect(&cells, grid, largest_mm2))
@@ -104,8 +111,8 @@ fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     Ok(mm.into_raw_vec_and_offset().0.into_iter().map(|mm| cell(level(mm), UNSEEN)).collect())
 }
 
-/// Wide open space, block by block.
-fn open_chambers(cells: &mut [u32], grid: &Grid) -> Chambers {
+/// Numbers wide open space, block by block; gives the first number that is free then.
+fn open_chambers(cells: &mut [u32], grid: &Grid) -> u32 {
     let size = grid.size();
     let edge = grid.spacing_mm().map(|s| ((OPEN_BLOCK_MM / s) as usize).max(1));
     let blocks = [0, 1, 2].map(|a| size[a].div_ceil(edge[a]));
@@ -115,14 +122,58 @@ fn open_chambers(cells: &mut [u32], grid: &Grid) -> Chambers {
             *c = cell(LEVELS as u8, (1 + block + x / edge[0]) as u32);
         }
     });
-    let open = 1 + blocks.iter().product::<usize>() as u32;
-    Chambers { parent: (0..open).collect(), top: vec![LEVELS as u8; open as usize] }
+    1 + blocks.iter().product::<usize>() as u32
+}
+
+/// Floods all space from its widest places and the `open` chambers down: slab by slab, then across their faces. What
+/// becomes of a chamber that its slab cuts is decided then, so that it hardly matters how many slabs there are.
+fn flood(cells: &mut [u32], open: u32, slabs: usize, grid: &Grid, job: &Job) -> Result<Chambers> {
+    let [nx, ny, nz] = grid.size();
+    let count = slabs.clamp(1, nz);
+    let slab = nz.div_ceil(count) * nx * ny;
+    let most = open as usize + (MOST_CHAMBERS - open as usize) / count;
+    let steps = job.steps(count);
+    let last = cells.len().div_ceil(slab) - 1;
+    let flood = |(k, cells): (usize, &mut [u32])| {
+        let mut chambers = Chambers::new(open, grid);
+        for band in bands(cells) {
+            let order = in_falling_order(cells, band);
+            chambers.flood(cells, &order, [k > 0, k < last], most, grid);
+            job.check()?;
+        }
+        steps.step()?;
+        Ok(chambers)
+    };
+    let slabs: Vec<Chambers> = cells.par_chunks_mut(slab).enumerate().map(flood).collect::<Result<_>>()?;
+    let mut all = Chambers::new(open, grid);
+    let before: Vec<u32> = slabs.iter().map(|chambers| all.append(chambers, open)).collect();
+    cells.par_chunks_mut(slab).zip(before).for_each(|(cells, before)| {
+        for c in cells.iter_mut().filter(|c| chamber(**c) >= open) {
+            *c += before;
+        }
+    });
+    let faces = (slab..cells.len()).step_by(slab).flat_map(|start| start..start + nx * ny);
+    let across = faces
+        .map(|i| [cells[i - nx * ny], cells[i]])
+        .filter(|pair| pair.iter().all(|&c| chamber(c) != UNSEEN))
+        .map(|[c, d]| Meeting { depth: LEVELS as u8 - level(c).min(level(d)), pair: [chamber(c), chamber(d)] });
+    let mut meetings = std::mem::take(&mut all.deferred);
+    meetings.extend(across);
+    meetings.par_sort_unstable();
+    meetings.dedup();
+    for Meeting { depth, pair } in meetings {
+        let [one, other] = pair.map(|c| root(&mut all.parent, c));
+        if one != other {
+            all.meet(one, other, LEVELS as u8 - depth);
+        }
+    }
+    Ok(all)
 }
 
 /// Levels below the widest, highest first, in bands that hold a share of all voxels, so that their order needs little
 /// room.
 fn bands(cells: &[u32]) -> Vec<Range<u8>> {
-    const LEAST_BANDS: usize = 32;
+    const LEAST_BANDS: usize = 16;
     let none = || [0_usize; 256];
     let counts = cells.par_chunks(TOGETHER).fold(none, |mut counts, cells| {
         cells.iter().for_each(|&c| counts[level(c) as usize] += 1);
@@ -168,14 +219,63 @@ struct Chambers {
     parent: Vec<u32>,
     /// Level of the widest place.
     top: Vec<u8>,
+    /// Whether it goes on in the next slab, where it may be wider.
+    is_cut: Vec<bool>,
+    /// What is decided only when both chambers are whole.
+    deferred: Vec<Meeting>,
+    diagonal_mm: f64,
+}
+
+/// Where two chambers meet: so many levels below the widest, highest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Meeting {
+    depth: u8,
+    pair: [u32; 2],
 }
 
 impl Chambers {
-    /// Gives voxels, widest first, to the chambers beside them, or to new ones where there are none.
-    fn flood(&mut self, cells: &mut [u32], order: &[Vec<u32>], grid: &Grid) {
+    /// None but those of open space.
+    fn new(open: u32, grid: &Grid) -> Self {
+        let diagonal_mm = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
+        let (top, is_cut) = (vec![LEVELS as u8; open as usize], vec![false; open as usize]);
+        Self { parent: (0..open).collect(), top, is_cut, deferred: Vec::new(), diagonal_mm }
+    }
+
+    /// Adds all but the `open` chambers of another slab; gives by how much their numbers rise.
+    fn append(&mut self, slab: &Self, open: u32) -> u32 {
+        let before = self.parent.len() as u32 - open;
+        let number = |chamber: u32| if chamber < open { chamber } else { chamber + before };
+        self.parent.extend(slab.parent[open as usize..].iter().map(|&c| number(c)));
+        self.top.extend(&slab.top[open as usize..]);
+        self.is_cut.resize(self.top.len(), false);
+        self.deferred.extend(slab.deferred.iter().map(|m| Meeting { pair: m.pair.map(number), ..*m }));
+        before
+    }
+
+    /// Makes one of two chambers that meet at a level if one is hardly wider than that: a bulge. Gives the chamber that
+    /// is left, or the first.
+    fn meet(&mut self, mine: u32, other: u32, here: u8) -> u32 {
+        let is_lower = self.top[mine as usize] < self.top[other as usize];
+        let (low, high) = if is_lower { (mine, other) } else { (other, mine) };
+        let rise = f64::from(self.top[low as usize] - here) * STEP_MM;
+        let is_open = self.top[low as usize] as usize == LEVELS;
+        if !is_open && rise < 0.5 * self.diagonal_mm + 0.25 * f64::from(here) * STEP_MM {
+            if self.is_cut[low as usize] {
+                self.deferred.push(Meeting { depth: LEVELS as u8 - here, pair: [low, high] });
+                return mine;
+            }
+            self.parent[low as usize] = high;
+            high
+        } else {
+            mine
+        }
+    }
+
+    /// Gives voxels of a slab, widest first, to the chambers beside them, or to new ones where there are none, up to the
+    /// `most`. The slab may go on below and above.
+    fn flood(&mut self, cells: &mut [u32], order: &[Vec<u32>], goes_on: [bool; 2], most: usize, grid: &Grid) {
         let [nx, ny, _] = grid.size();
         let strides = [1, nx, nx * ny];
-        let diagonal = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
         for i in order.iter().flatten().map(|&i| i as usize) {
             let (x, y, here) = (i as u32 % nx as u32, i as u32 / nx as u32 % ny as u32, level(cells[i]));
             let inside =
@@ -191,25 +291,24 @@ impl Chambers {
                 if mine == UNSEEN {
                     mine = other;
                 } else if mine != other {
-                    let is_lower = self.top[mine as usize] < self.top[other as usize];
-                    let (low, high) = if is_lower { (mine, other) } else { (other, mine) };
-                    let rise = f64::from(self.top[low as usize] - here) * STEP_MM;
-                    let is_open = self.top[low as usize] as usize == LEVELS;
-                    // a chamber hardly wider than its throat is a bulge
-                    if !is_open && rise < 0.5 * diagonal + 0.25 * f64::from(here) * STEP_MM {
-                        self.parent[low as usize] = high;
-                        mine = high;
-                    }
+                    mine = self.meet(mine, other, here);
                 }
             }
             // when numbers run out, what is left are the smallest hollows of all
-            if mine == UNSEEN && self.parent.len() < MOST_CHAMBERS {
+            if mine == UNSEEN && self.parent.len() < most {
                 mine = self.parent.len() as u32;
                 self.parent.push(mine);
                 self.top.push(here);
+                self.is_cut.push(false);
             }
             cells[i] = cell(here, mine);
+            if goes_on[0] && !inside[4] || goes_on[1] && !inside[5] {
+                self.is_cut[mine as usize] = true;
+            }
         }
+        // that at the highest level counts
+        self.deferred.sort_unstable_by_key(|m| (m.pair, m.depth));
+        self.deferred.dedup_by_key(|m| m.pair);
     }
 }
 
@@ -588,6 +687,32 @@ fn narrows(throat: &Throat, cells: &[u32], size: [usize; 3], spacing: Vec3) -> b
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn slabs_cut_no_chamber_and_hide_no_throat() {
+        // chambers of 6 mm and 5 mm radius, a canal between them, and one from the upper to a third
+        let grid = Grid::axis_aligned([40, 36, 96], [0.5, 0.5, 0.5]).unwrap();
+        let is_space = |p: [f64; 3]| {
+            let off = |z: f64| ((p[0] - 10.0).powi(2) + (p[1] - 9.0).powi(2), (p[2] - z).powi(2));
+            let ball = |z: f64, radius: f64| off(z).0 + off(z).1 < radius * radius;
+            let canal = |radius: f64, z: Range<f64>| off(0.0).0 < radius * radius && z.contains(&p[2]);
+            ball(9.0, 6.0) || ball(22.5, 5.0) || ball(36.0, 6.0) || canal(1.8, 9.0..22.5) || canal(1.2, 22.5..36.0)
+        };
+        let bone = Array3::from_shape_fn(grid.shape(), |(z, y, x)| {
+            u8::from(!is_space([x, y, z].map(|i| i as f64 * 0.5 + 0.01)))
+        });
+        let found = |slabs: usize| {
+            let throats = throats_by_slabs(&bone, &grid, slabs, 100.0, &Job::new()).unwrap();
+            throats.iter().map(|t| (t.middle_mm[2], t.area_mm2)).collect::<Vec<_>>()
+        };
+        let whole = found(1);
+        assert_eq!(whole.len(), 2);
+        for slabs in [2, 3, 5, 8, 13] {
+            let parts = found(slabs);
+            let is_same = |(a, b): (&(f64, f64), &(f64, f64))| (a.0 - b.0).abs() < 2.0 && (a.1 / b.1 - 1.0).abs() < 0.1;
+            assert!(parts.len() == 2 && whole.iter().zip(&parts).all(is_same), "{whole:?} {slabs} {parts:?}");
+        }
+    }
 
     proptest! {
         #[test]
