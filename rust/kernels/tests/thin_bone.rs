@@ -322,17 +322,25 @@ fn check_open(name: &str, open: impl Fn(f64, f64) -> f64, is_cut: impl Fn(f64, f
 #[test]
 fn a_saw_cut_through_thick_bone_stays_open() {
     let cut = 13.5;
-    let open = |y, _| box_seen(y, cut - 0.75, cut + 0.75, SIGMA[1]);
-    check_open("saw cut", open, |y, _| (y - cut).abs() < 0.3);
+    for width in [1.5, 1.2] {
+        let open = |y, _| box_seen(y, cut - 0.5 * width, cut + 0.5 * width, SIGMA[1]);
+        check_open(&format!("saw cut of {width} mm"), open, |y, _| (y - cut).abs() < 0.3);
+    }
 }
 
 #[test]
 fn a_suture_stays_open() {
-    // winds, 1.6 mm wide across its course
-    let middle = |z: f64| 13.5 + 1.5 * (z * std::f64::consts::TAU / 9.0).sin();
-    let half = |z: f64| 0.8 * (1.5 * std::f64::consts::TAU / 9.0 * (z * std::f64::consts::TAU / 9.0).cos()).hypot(1.0);
-    let open = |y, z| box_seen(y, middle(z) - half(z), middle(z) + half(z), SIGMA[1] * half(z) / 0.8);
-    check_open("suture", open, |y, z| (y - middle(z)).abs() < 0.25);
+    // winds; so wide across its course
+    for width in [1.6, 1.2] {
+        let bend = std::f64::consts::TAU / 9.0;
+        let middle = |z: f64| 13.5 + 1.5 * (z * bend).sin();
+        let stretch = |z: f64| (1.5 * bend * (z * bend).cos()).hypot(1.0);
+        let open = |y, z| {
+            let half = 0.5 * width * stretch(z);
+            box_seen(y, middle(z) - half, middle(z) + half, SIGMA[1] * stretch(z))
+        };
+        check_open(&format!("suture of {width} mm"), open, |y, z| (y - middle(z)).abs() < 0.25);
+    }
 }
 
 #[test]
