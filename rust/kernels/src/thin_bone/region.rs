@@ -8,7 +8,7 @@ use crate::{Error, Grid, Job, Result, Voxel};
 use ndarray::Array3;
 
 /// What lies this near to a region is looked at, too.
-const AROUND_MM: f64 = 12.0;
+const AROUND_MM: f64 = 7.0;
 
 /// Repairs the part of the scan in the box `roi_mm` (RAS), which is copied with enough around it to be seen as in the
 /// whole.

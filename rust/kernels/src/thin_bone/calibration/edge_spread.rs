@@ -4,6 +4,7 @@ use super::air::Censor;
 use super::patch::{AIR_MM, Patch, TISSUE_MM};
 use crate::thin_bone::linalg::solve;
 use crate::thin_bone::psf::Psf;
+use rayon::prelude::*;
 
 /// One standard deviation off a prior costs as much as this many samples off by the noise.
 const PRIOR_SAMPLES: f64 = 20.0;
@@ -50,8 +51,14 @@ impl EdgeSpread {
 /// Levenberg and Marquardt over the widths, the overshoot and the value of air.
 ///
 /// How wide the subtracted Gaussian is barely shows beside how much of it there is, so the parameters are held
-/// softly to what kernels have.
-pub(super) fn fit(seen: &EdgeSpread, start: Psf, air_hu: f64, censor: Censor) -> Option<(Psf, f64)> {
+/// softly to what kernels have. Starts from the widths of `start`, and from each of some `overshoots`.
+pub(super) fn fit(
+    seen: &EdgeSpread,
+    start: Psf,
+    overshoots: &[f64],
+    air_hu: f64,
+    censor: Censor,
+) -> Option<(Psf, f64)> {
     const N: usize = 5;
     const PRIOR: [(f64, f64); N] = [(0.0, f64::INFINITY), (0.0, f64::INFINITY), (0.0, 0.3), (2.2, 0.15), (0.0, 10.0)];
     let psf = |p: [f64; N]| Psf {
@@ -140,7 +147,7 @@ pub(super) fn fit(seen: &EdgeSpread, start: Psf, air_hu: f64, censor: Censor) ->
         }
         (p, cost)
     };
-    let (one, other) = rayon::join(|| descend(0.02), || descend(0.25));
-    let (p, cost) = if other.1 < one.1 { other } else { one };
+    let found: Vec<([f64; N], f64)> = overshoots.par_iter().map(|&overshoot| descend(overshoot)).collect();
+    let (p, cost) = found.into_iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
     cost.is_finite().then(|| (psf(p), air_hu + p[4]))
 }

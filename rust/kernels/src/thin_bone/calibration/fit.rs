@@ -12,6 +12,9 @@ use rayon::prelude::*;
 const DEEP_ROUNDS: usize = 2;
 const LEAST_PATCHES: usize = 40;
 const MOST_ROUNDS: usize = 15;
+/// Where the search for the overshoot starts, until the patches have settled for the first time: of a smooth kernel, and
+/// of one that enhances edges.
+const OVERSHOOTS: [f64; 2] = [0.02, 0.25];
 /// The error is that of so many interleaved parts.
 const PARTS: usize = 8;
 
@@ -51,7 +54,8 @@ pub(super) fn fit(mut patches: Vec<Patch>, guess: Psf, mut air_hu: f64, censor: 
                 }
             }
             let before = psf;
-            (psf, air_hu) = edge_spread::fit(&EdgeSpread::new(patches.iter(), &psf), psf, air_hu, censor)?;
+            let overshoots = if round < DEEP_ROUNDS { &OVERSHOOTS[..] } else { &[psf.overshoot] };
+            (psf, air_hu) = edge_spread::fit(&EdgeSpread::new(patches.iter(), &psf), psf, overshoots, air_hu, censor)?;
             let change = |now: f64, before: f64| (now / before - 1.0).abs();
             let settled = change(psf.sigma_xy_mm, before.sigma_xy_mm) < 1e-3
                 && change(psf.sigma_z_mm, before.sigma_z_mm) < 2e-3
@@ -72,7 +76,7 @@ fn jackknife(patches: &[Patch], psf: Psf, air_hu: f64, censor: Censor) -> [f64; 
         .into_par_iter()
         .filter_map(|leave| {
             let rest = patches.iter().enumerate().filter(|(i, _)| i % PARTS != leave).map(|(_, p)| p);
-            edge_spread::fit(&EdgeSpread::new(rest, &psf), psf, air_hu, censor).map(|(psf, _)| psf)
+            edge_spread::fit(&EdgeSpread::new(rest, &psf), psf, &[psf.overshoot], air_hu, censor).map(|(psf, _)| psf)
         })
         .collect();
     let spread = |of: &dyn Fn(&Psf) -> f64| {

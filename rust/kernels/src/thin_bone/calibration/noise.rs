@@ -77,13 +77,15 @@ fn correlation(values: &[f64]) -> Option<[f64; 4]> {
     let length = [0, 1, 2].map(|a| {
         let share = |lag: usize| {
             let pairs = n * (SIZE[a] - lag) as f64 / SIZE[a] as f64;
-            let ahead = |mut i: [usize; 3]| {
-                i[a] += lag;
-                index(i)
+            let mut to = [0; 3];
+            to[a] = lag;
+            let rows = (to[2]..SIZE[2]).flat_map(|z| (to[1]..SIZE[1]).map(move |y| [z, y]));
+            let product = |[z, y]: [usize; 2]| -> f64 {
+                let ahead = &values[index([0, y, z])..][to[0]..SIZE[0]];
+                let near = &values[index([0, y - to[1], z - to[2]])..];
+                ahead.iter().zip(near).map(|(v, w)| v * w).sum()
             };
-            let near = places().filter(|i| i[a] + lag < SIZE[a]);
-            let sum: f64 = near.map(|i| values[index(i)] * values[ahead(i)] / pairs).sum();
-            (sum / variance).clamp(0.0, 1.0)
+            (rows.map(product).sum::<f64>() / pairs / variance).clamp(0.0, 1.0)
         };
         1.0 + 2.0 * (share(1) + share(2))
     });
