@@ -7,13 +7,14 @@
 //! one profile alone could not. The places that lack most are open, as many as make up the area.
 
 use super::directions;
-use super::linalg::{Vec3, dot, frame, solve, unit};
+use super::linalg::{Vec3, dot, median, solve};
 use super::measure::Scale;
 use super::openings::{Share, Throat};
 use super::profile::{POOL_MM, Profile};
 use super::psf::EdgeTable;
-use super::scan::{Piece, Scan, Walls};
-use crate::{Grid, Voxel};
+use super::scan::{Scan, Walls};
+use super::wall_surface::{Columns, Surface};
+use crate::Voxel;
 use ndarray::ArrayRef3;
 
 /// An opening looked at closely.
@@ -39,9 +40,6 @@ const LEAST_RIM: usize = 12;
 const THICK_MM: f32 = 2.5;
 /// No plate is modelled thinner than this.
 const LEAST_PLATE_MM: f64 = 0.3;
-/// The wall's surface does not bend towards what lies off it by more than this.
-const OFF_SURFACE_MM: f64 = 0.3;
-const ROUNDS: usize = 6;
 /// Profiles are fitted this far beyond the plate, in standard deviations of the spread.
 const WINDOW_SIGMAS: f64 = 2.3;
 /// A hole may reach this far into what was taken for wall, and its blurred edge half as far.
@@ -96,65 +94,6 @@ fn square_apart(a: [f64; 2], b: [f64; 2]) -> f64 {
 
 fn nearest_mm(at: [f64; 2], to: &[[f64; 2]]) -> f64 {
     to.iter().map(|&t| square_apart(at, t)).fold(f64::INFINITY, f64::min).sqrt()
-}
-
-/// The surface of a wall as a height over the plane across an axis.
-struct Surface {
-    middle: Vec3,
-    n: Vec3,
-    u: Vec3,
-    v: Vec3,
-    height: [f64; 6],
-}
-
-impl Surface {
-    fn project(&self, p: Vec3) -> ([f64; 2], f64) {
-        let r = [0, 1, 2].map(|a| p[a] - self.middle[a]);
-        ([dot(r, self.u), dot(r, self.v)], dot(r, self.n))
-    }
-
-    fn height(&self, at: [f64; 2]) -> f64 {
-        terms(at).iter().zip(self.height).map(|(t, h)| t * h).sum()
-    }
-
-    fn point(&self, at: [f64; 2], above: f64) -> Vec3 {
-        let height = self.height(at) + above;
-        [0, 1, 2].map(|a| self.middle[a] + at[0] * self.u[a] + at[1] * self.v[a] + height * self.n[a])
-    }
-
-    /// Fits a paraboloid to the walls around.
-    fn new(throat: &Throat, walls: &[&Piece], grid: &Grid) -> Option<Self> {
-        let mut sum = [0.0; 3];
-        for node in walls {
-            let n = node.n();
-            let sign = dot(n, throat.axis).signum();
-            sum = [0, 1, 2].map(|a| sum[a] + sign * n[a]);
-        }
-        let n = unit(sum)?;
-        let (u, v) = frame(n);
-        let mut surface = Self { middle: throat.middle_mm, n, u, v, height: [0.0; 6] };
-        let points: Vec<([f64; 2], f64)> = walls.iter().map(|node| surface.project(node.middle(grid))).collect();
-        surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
-        for _ in 0..ROUNDS {
-            let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
-            for &(at, z) in &points {
-                let weight = 1.0 / (1.0 + ((z - surface.height(at)) / OFF_SURFACE_MM).powi(2)).powi(2);
-                let t = terms(at);
-                for i in 0..6 {
-                    right[i] += weight * t[i] * z;
-                    for j in 0..=i {
-                        normal[i][j] += weight * t[i] * t[j];
-                    }
-                }
-            }
-            surface.height = solve(normal, right)?;
-        }
-        Some(surface)
-    }
-}
-
-fn terms([u, v]: [f64; 2]) -> [f64; 6] {
-    [1.0, u, v, u * u, u * v, v * v]
 }
 
 /// Looks closely at one throat of the bone `full`; `None` where no wall thin enough surrounds it.
@@ -255,6 +194,12 @@ pub(super) fn fit<T: Voxel>(
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
     }
+    let sheet_mm = |voxels: &mut dyn Iterator<Item = [usize; 3]>| {
+        let through = voxels.filter_map(wall_through).filter(|&j| is_parallel(j));
+        let mut mm: Vec<f64> = through.map(|j| f64::from(pieces[j].thickness_mm)).collect();
+        (!mm.is_empty()).then(|| median(&mut mm))
+    };
+    let rim_mm = sheet_mm(&mut rim.iter().map(|&k| places[k].voxel))?;
     let passes = share_out(&mut places, &rim, scale);
     let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
     places.retain(|p| p.distance_mm <= AROUND_MM);
@@ -263,15 +208,28 @@ pub(super) fn fit<T: Voxel>(
     let if_empty = |area_mm2: f64| (-area_mm2.max(0.0) / (std::f64::consts::TAU * spread_mm2)).exp();
     let mut aperture = Aperture::default();
     let mut is_open = vec![false; places.len()];
+    let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, spacing, size };
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
     for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
-        let Some((open, area_mm2)) = lacking(&places, &part, place_mm2, if_empty) else { continue };
-        let total: f64 = open.iter().map(|&k| places[k].missing()).sum();
-        let at = [0, 1].map(|a| open.iter().map(|&k| places[k].missing() * places[k].at[a]).sum::<f64>() / total);
-        let inner_mm = (0.25 * area_mm2 / std::f64::consts::PI).sqrt();
-        let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
-        let mean = mean_share(&places, if inner.is_empty() { &open[..1] } else { &inner });
-        let share = Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false };
+        let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, if_empty) else { continue };
+        let share_of = |open: &[usize]| {
+            let total: f64 = open.iter().map(|&k| places[k].missing()).sum();
+            let at = [0, 1].map(|a| open.iter().map(|&k| places[k].missing() * places[k].at[a]).sum::<f64>() / total);
+            let inner_mm = (0.25 * area_mm2 / std::f64::consts::PI).sqrt();
+            let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
+            let inner = if inner.is_empty() { &open[..1] } else { &inner };
+            let of_sheet = sheet_mm(&mut inner.iter().map(|&k| places[k].voxel)).map(|mm| mm / rim_mm);
+            let mean = mean_share(&places, inner);
+            (at, Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false, of_sheet })
+        };
+        let by_area = ((area_mm2 / place_mm2).round() as usize).min(open.len());
+        open.truncate(if share_of(&open[..by_area]).1.is_hole() {
+            let order: Vec<[f64; 2]> = open.iter().map(|&k| places[k].at).collect();
+            columns.until_free(&order, area_mm2, full, scan.base)
+        } else {
+            by_area
+        });
+        let (at, share) = share_of(&open);
         let follows = if passes && share.is_empty() { PASSES_MM } else { 0.0 };
         for &k in &open {
             is_open[k] = true;
@@ -306,7 +264,7 @@ pub(super) fn fit<T: Voxel>(
     if aperture.holes.is_empty() {
         let inner: Vec<usize> = (0..places.len()).filter(|&k| places[k].distance_mm <= 0.0).collect();
         let mean = if inner.is_empty() { 1.0 } else { mean_share(&places, &inner) };
-        let share = Share { mean, error: noise, if_empty: if_empty(throat.area_mm2), is_wall: true };
+        let share = Share { mean, error: noise, if_empty: if_empty(throat.area_mm2), is_wall: true, of_sheet: None };
         aperture.holes.push(Throat { voxels: wall, share: Some(share), ..*throat });
     } else {
         aperture.wall = wall;
@@ -314,8 +272,8 @@ pub(super) fn fit<T: Voxel>(
     Some(aperture)
 }
 
-/// The places that make up the hole which connected places with too little wall show, those that lack most first,
-/// and its area; `None` where they show none.
+/// The places around connected places with too little wall, those that lack most first, and the area of the hole that
+/// they show; `None` where they show none.
 fn lacking(
     places: &[Place],
     part: &[usize],
@@ -331,7 +289,6 @@ fn lacking(
         return None;
     }
     around.sort_by(|&a, &b| places[a].share.total_cmp(&places[b].share).then(a.cmp(&b)));
-    around.truncate((area_mm2 / place_mm2).round() as usize);
     Some((around, area_mm2))
 }
 
@@ -417,11 +374,6 @@ fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
     }
     let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
     better == 0 && median(&mut steps) >= PASSES_HU
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 /// Splits a list into parts in which neighbours lead from one to all.

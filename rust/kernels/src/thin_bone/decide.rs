@@ -3,13 +3,15 @@
 use super::aperture::{self, Aperture};
 use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
-use super::{Decision, Opening, Params, Verdict, specks, verdict, wide};
+use super::{Decision, Opening, Params, Verdict, specks, spots, verdict, wide};
 use crate::{Job, Result, Voxel};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
 
 /// Openings up to the area of a circle of this diameter are looked for voxel by voxel.
 const NARROW_MM: f64 = 15.0;
+/// Smaller holes that blur fills are not told from thin places of a wall.
+const LEAST_HIDDEN_MM2: f64 = 0.6;
 
 /// Lists the openings of the base and what is added to it, decides about each, and adds those that hold a wall.
 pub(super) fn decide<T: Voxel>(
@@ -27,6 +29,8 @@ pub(super) fn decide<T: Voxel>(
     specks::clear(added, base, grid, &job.part(0.0, 0.02))?;
     let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.02, 0.8))?;
     let verdicts = job.stage("verdicts", 0.8, 0.98);
+    throats.extend(hidden(scan, walls, added, &verdicts)?);
+    throats = in_order(throats);
     // a second look sees each hole of one opening alone, amid the wall that the first found between them
     for _ in 0..2 {
         throats = refit(scan, walls, throats, added, &verdicts)?;
@@ -86,19 +90,39 @@ fn refit<T: Voxel>(
         Ok(if is_wall { None } else { aperture::fit(scan, full, walls, t) })
     };
     let apertures: Vec<Option<Aperture>> = throats.par_iter().map(fit).collect::<Result<_>>()?;
-    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.wall) {
+    draw(apertures.iter().flatten(), scan.base, full);
+    let found = throats.into_iter().zip(apertures);
+    Ok(in_order(found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect()))
+}
+
+/// Opens the holes that blur fills, where the `full` bone has none, and returns them.
+fn hidden<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, full: &mut ArrayRef3<u8>, job: &Job) -> Result<Vec<Throat>> {
+    // nor does a voxel show less than its face
+    let least_mm2 = LEAST_HIDDEN_MM2.max(scan.grid.voxel_mm3().powf(2.0 / 3.0));
+    let fit = |spot: &Throat| {
+        job.check()?;
+        let is_hole = |hole: &Throat| hole.area_mm2 >= least_mm2 && hole.share.is_some_and(|s| s.is_hole());
+        Ok(aperture::fit(scan, full, walls, spot).filter(|a| a.holes.iter().any(is_hole)))
+    };
+    let apertures: Vec<Option<Aperture>> = spots::find(walls, scan.grid).par_iter().map(fit).collect::<Result<_>>()?;
+    draw(apertures.iter().flatten(), scan.base, full);
+    Ok(apertures.into_iter().flatten().flat_map(|a| a.holes).collect())
+}
+
+/// Corrects the `full` bone by what was looked at closely.
+fn draw<'a>(apertures: impl Iterator<Item = &'a Aperture> + Clone, base: &ArrayRef3<u8>, full: &mut ArrayRef3<u8>) {
+    for &[x, y, z] in apertures.clone().flat_map(|a| &a.wall) {
         full[[z, y, x]] = 1;
     }
-    for &[x, y, z] in apertures.iter().flatten().flat_map(|a| &a.free) {
-        full[[z, y, x]] = scan.base[[z, y, x]];
+    for &[x, y, z] in apertures.flat_map(|a| &a.free) {
+        full[[z, y, x]] = base[[z, y, x]];
     }
-    let mut found: Vec<Throat> = throats
-        .into_iter()
-        .zip(apertures)
-        .flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes))
-        .collect();
-    found.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
-    Ok(openings::without_repeats(found))
+}
+
+/// The largest first, each once.
+fn in_order(mut throats: Vec<Throat>) -> Vec<Throat> {
+    throats.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
+    openings::without_repeats(throats)
 }
 
 /// Does what the user decided about the opening nearest to a place, if one is there.

@@ -80,7 +80,9 @@ pub(super) fn thin_bone<T: Voxel>(ct: &ArrayRef3<T>, nodes: &[Node], scale: &Sca
         return THIN_SHARE * thick_hu;
     }
     found.sort_by(f64::total_cmp);
-    found[found.len() / 2].clamp(LEAST_SHARE * thick_hu, thick_hu)
+    let shown = found[found.len() / 2].clamp(LEAST_SHARE * thick_hu, thick_hu);
+    // walls hardly wider than the blur show too little: the typical share counts as much as what they show
+    0.5 * (shown + THIN_SHARE * thick_hu)
 }
 
 /// HU of one wall: its mass over the thickness that explains its profile best.

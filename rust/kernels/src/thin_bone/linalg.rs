@@ -88,6 +88,12 @@ pub(super) fn eigenvector([xx, yy, zz, xy, xz, yz]: [f64; 6], value: f64) -> Opt
     unit(products.into_iter().max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b)))?)
 }
 
+/// The middle one of some values, which it reorders.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,8 +31,10 @@ mod report;
 mod scan;
 mod sheets;
 mod specks;
+mod spots;
 mod survey;
 mod verdict;
+mod wall_surface;
 mod wide;
 
 pub use outputs::{Outputs, Wall};

@@ -40,15 +40,31 @@ pub(super) struct Share {
     pub(super) if_empty: f64,
     /// Whether no place of it lacks more than a wall may.
     pub(super) is_wall: bool,
+    /// The same from the sheet's own measurements in it, which tell linings from bone, if there are any.
+    pub(super) of_sheet: Option<f64>,
 }
 
 impl Share {
     /// Whether a hole so large can be told from a wall, and shows no more than an empty one.
     pub(super) fn is_empty(&self) -> bool {
-        self.mean - 1.64 * self.error <= self.if_empty && self.if_empty < TELLING
+        self.may_be_empty() && self.if_empty < TELLING
+    }
+
+    /// Whether it shows no more than an empty hole of its area, and surely less than a wall.
+    pub(super) fn is_hole(&self) -> bool {
+        let is_lining = self.of_sheet.is_some_and(|share| share >= WHOLE);
+        self.may_be_empty() && 1.0 - self.mean >= SURELY * self.error && !is_lining
+    }
+
+    fn may_be_empty(&self) -> bool {
+        self.mean - 1.64 * self.error <= self.if_empty
     }
 }
 
+/// What a wall lacks by this many standard errors is not there.
+const SURELY: f64 = 4.0;
+/// Where the sheet itself shows this share, what lacks is the lining that the wall has around.
+const WHOLE: f64 = 0.8;
 /// Where an empty hole would show less than this share of its rim, it can be told from a wall.
 pub(super) const TELLING: f64 = 0.4;
 

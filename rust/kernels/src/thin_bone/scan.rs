@@ -30,9 +30,11 @@ pub(super) struct Walls {
 
 /// What is known of a wall through one voxel.
 pub(super) struct Piece {
-    voxel: u32,
+    pub(super) voxel: u32,
     direction: u16,
     pub(super) is_bone: bool,
+    /// Whether it is bone, but much thinner than the sheet around it.
+    pub(super) is_thin: bool,
     /// Whether it needs no neighbours to say so.
     pub(super) is_sure: bool,
     shift_mm: f32,
@@ -56,16 +58,17 @@ impl Piece {
 impl Walls {
     pub(super) fn new(nodes: Vec<Node>, linked: &Linked, grid: &Grid) -> Self {
         let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
-        let piece = |(node, &is_bone): (Node, &bool)| Piece {
+        let piece = |(k, node): (usize, Node)| Piece {
             voxel: node.voxel,
             direction: node.direction,
-            is_bone,
+            is_bone: linked.bone[k],
+            is_thin: linked.thin[k],
             is_sure: node.wall.evidence >= SURE,
             shift_mm: node.wall.shift_mm,
             thickness_mm: node.wall.thickness_mm,
             dark_hu: node.wall.media[1],
         };
-        Self { pieces: nodes.into_iter().zip(&linked.bone).map(piece).collect(), index }
+        Self { pieces: nodes.into_iter().enumerate().map(piece).collect(), index }
     }
 }
 

@@ -71,6 +71,8 @@ const MISFIT: f32 = 0.2;
 /// Beside tissue that may be a second wall that joins the first, which then has most of its mass nevertheless.
 const MISFIT_AT_JOINT: f32 = 0.45;
 const JOINT_SHARE: f32 = 0.75;
+/// Below this share of the sheet's around it, bone may hide a hole that blur fills.
+const THIN_SHARE: f32 = 0.65;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
 pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
@@ -80,6 +82,8 @@ pub(super) const LEAST_SHEET_MM2: f64 = 25.0;
 pub(super) struct Linked {
     /// Whether the node is bone.
     pub(super) bone: Vec<bool>,
+    /// Whether the node is bone, but much thinner than the sheet around it.
+    pub(super) thin: Vec<bool>,
     /// Thickness pooled along the sheet, where it was given.
     pub(super) thickness_mm: Vec<f32>,
     /// How many sheets there are.
@@ -108,18 +112,17 @@ pub(super) fn link(
         })
         .collect();
     let around = graph.diffuse(around, SHARE_MM, &job.part(0.5, 0.8))?;
-    let whole: Vec<bool> = nodes
-        .iter()
-        .enumerate()
-        .map(|(k, n)| {
-            let [thickness, weight] = around[k];
-            let rim = if weight > 0.0 { thickness / weight } else { 0.0 };
-            shared[k][1] >= GROW && is_whole(&n.wall, rim, noise_hu)
-        })
-        .collect();
+    let rim_mm = |k: usize| {
+        let [thickness, weight] = around[k];
+        if weight > 0.0 { thickness / weight } else { 0.0 }
+    };
+    let is_whole = |(k, n): (usize, &Node)| shared[k][1] >= GROW && is_whole(&n.wall, rim_mm(k), noise_hu);
+    let whole: Vec<bool> = nodes.iter().enumerate().map(is_whole).collect();
     let (bone, sheets) = graph.grow(&whole, |k| shared[k][0] >= START);
+    let is_thin = |(k, n): (usize, &Node)| bone[k] && n.wall.thickness_mm < THIN_SHARE * rim_mm(k);
+    let thin = nodes.iter().enumerate().map(is_thin).collect();
     let thickness_mm = thickness_mm.map_or_else(|| Ok(Vec::new()), |mm| graph.pool(mm, &job.part(0.9, 1.0)))?;
-    Ok(Linked { bone, thickness_mm, sheets })
+    Ok(Linked { bone, thin, thickness_mm, sheets })
 }
 
 /// Log odds that a place holds a wall, as far as the place itself and what lies on both sides say.

@@ -4,7 +4,7 @@
 //! linked, such as where another joins it, keeps all. What passes a hole shows beside it, too: the medium on the
 //! darker side is not the one that the rim has.
 
-use super::linalg::dot;
+use super::linalg::{dot, median};
 use super::measure;
 use super::openings::{TELLING, Throat};
 use super::scan::{Scan, Walls};
@@ -107,9 +107,4 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
         media_hu: middle.map_or([f64::NAN; 2], |w| w.media.map(f64::from)),
         voxels: Vec::new(),
     }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }

@@ -1,0 +1,134 @@
+//! The surface of a wall, and the columns of voxels across it.
+
+use super::linalg::{Vec3, dot, frame, median, solve, unit};
+use super::openings::Throat;
+use super::scan::Piece;
+use crate::Grid;
+use ndarray::ArrayRef3;
+use std::collections::HashMap;
+
+/// The wall's surface does not bend towards what lies off it by more than this.
+const OFF_SURFACE_MM: f64 = 0.3;
+const ROUNDS: usize = 6;
+/// So many columns are looked at along the edge of a voxel.
+const COLUMNS: f64 = 3.0;
+
+/// The surface of a wall as a height over the plane across an axis.
+pub(super) struct Surface {
+    middle: Vec3,
+    pub(super) n: Vec3,
+    u: Vec3,
+    v: Vec3,
+    height: [f64; 6],
+}
+
+impl Surface {
+    pub(super) fn project(&self, p: Vec3) -> ([f64; 2], f64) {
+        let r = [0, 1, 2].map(|a| p[a] - self.middle[a]);
+        ([dot(r, self.u), dot(r, self.v)], dot(r, self.n))
+    }
+
+    pub(super) fn height(&self, at: [f64; 2]) -> f64 {
+        terms(at).iter().zip(self.height).map(|(t, h)| t * h).sum()
+    }
+
+    pub(super) fn point(&self, at: [f64; 2], above: f64) -> Vec3 {
+        let height = self.height(at) + above;
+        [0, 1, 2].map(|a| self.middle[a] + at[0] * self.u[a] + at[1] * self.v[a] + height * self.n[a])
+    }
+
+    /// Fits a paraboloid to the walls around.
+    pub(super) fn new(throat: &Throat, walls: &[&Piece], grid: &Grid) -> Option<Self> {
+        let mut sum = [0.0; 3];
+        for node in walls {
+            let n = node.n();
+            let sign = dot(n, throat.axis).signum();
+            sum = [0, 1, 2].map(|a| sum[a] + sign * n[a]);
+        }
+        let n = unit(sum)?;
+        let (u, v) = frame(n);
+        let mut surface = Self { middle: throat.middle_mm, n, u, v, height: [0.0; 6] };
+        let points: Vec<([f64; 2], f64)> = walls.iter().map(|node| surface.project(node.middle(grid))).collect();
+        surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
+        for _ in 0..ROUNDS {
+            let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
+            for &(at, z) in &points {
+                let weight = 1.0 / (1.0 + ((z - surface.height(at)) / OFF_SURFACE_MM).powi(2)).powi(2);
+                let t = terms(at);
+                for i in 0..6 {
+                    right[i] += weight * t[i] * z;
+                    for j in 0..=i {
+                        normal[i][j] += weight * t[i] * t[j];
+                    }
+                }
+            }
+            surface.height = solve(normal, right)?;
+        }
+        Some(surface)
+    }
+}
+
+/// What lies across a wall.
+pub(super) struct Columns<'a> {
+    pub(super) surface: &'a Surface,
+    /// How far to both sides of it.
+    pub(super) reach_mm: f64,
+    pub(super) spacing: Vec3,
+    pub(super) size: [usize; 3],
+}
+
+impl Columns<'_> {
+    fn voxels(&self, at: [f64; 2]) -> impl Iterator<Item = [usize; 3]> {
+        let steps = (2.0 * self.reach_mm / self.voxel_mm()).ceil() as i32;
+        (-steps..=steps).map(move |step| {
+            let p = self.surface.point(at, f64::from(step) / f64::from(steps) * self.reach_mm);
+            [0, 1, 2].map(|a| ((p[a] / self.spacing[a]).round().max(0.0) as usize).min(self.size[a] - 1))
+        })
+    }
+
+    fn voxel_mm(&self) -> f64 {
+        self.spacing.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
+    /// How many columns, taken in `order`, must be cleared of `full` bone until a hole of an area is free to see
+    /// through: the voxels of the rim reach into it. Bone of the base stays.
+    pub(super) fn until_free(
+        &self,
+        order: &[[f64; 2]],
+        area_mm2: f64,
+        full: &ArrayRef3<u8>,
+        base: &ArrayRef3<u8>,
+    ) -> usize {
+        let mut cleared = HashMap::new();
+        for (k, &at) in order.iter().enumerate() {
+            self.voxels(at).for_each(|voxel| {
+                cleared.entry(voxel).or_insert(k + 1);
+            });
+        }
+        // how many must be cleared until a column is free, if ever
+        let until_free = |last: usize, voxel: [usize; 3]| {
+            let [x, y, z] = voxel;
+            match cleared.get(&voxel) {
+                _ if base[[z, y, x]] != 0 => None,
+                Some(&k) => Some(last.max(k)),
+                None => (full[[z, y, x]] == 0).then_some(last),
+            }
+        };
+        let step_mm = self.voxel_mm() / COLUMNS;
+        let range = [0, 1].map(|a| {
+            let at = || order.iter().map(|at| at[a] / step_mm);
+            at().fold(f64::INFINITY, f64::min).floor() as i32..at().fold(f64::NEG_INFINITY, f64::max).ceil() as i32 + 1
+        });
+        let columns = range[1].clone().flat_map(|v| range[0].clone().map(move |u| [u, v]));
+        let mut free: Vec<usize> =
+            columns.filter_map(|at| self.voxels(at.map(|i| f64::from(i) * step_mm)).try_fold(0, until_free)).collect();
+        free.sort_unstable();
+        let needed = (area_mm2 / (step_mm * step_mm)).round() as usize;
+        let last = needed.min(free.len()).checked_sub(1);
+        last.map_or(order.len(), |last| free[last].max(1))
+    }
+}
+
+fn terms([u, v]: [f64; 2]) -> [f64; 6] {
+    [1.0, u, v, u * u, u * v, v * v]
+}
