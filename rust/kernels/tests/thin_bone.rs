@@ -214,6 +214,29 @@ fn the_area_of_a_hole_is_the_mass_it_lacks() {
 }
 
 #[test]
+fn holes_that_blur_fills_are_found_in_the_sheet() {
+    let holes = [([8.3, 8.5], 1.1), ([18.4, 8.7], 1.2), ([13.2, 17.9], 1.2)];
+    let (ct, base, grid) = sieve(0.8, &holes);
+    let (added, _, report) = run(&ct, &base, &grid, &known_blur());
+    for ([y, z], side) in holes {
+        let off = |o: &thin_bone::Opening| {
+            let [dx, dy, dz] = [o.center_ras_mm[0] - 11.1, o.center_ras_mm[1] - y, o.center_ras_mm[2] - z];
+            (dx * dx + dy * dy + dz * dz).sqrt()
+        };
+        assert!(report.openings.iter().any(|o| off(o) < 0.5 && o.verdict != Verdict::Filled), "{side} mm is listed");
+        let near = |i: usize, spacing: f64, middle: f64| (i as f64 * spacing - middle).abs() < 0.5 * side;
+        let is_free = (0..44)
+            .flat_map(|k| (0..60).map(move |j| (k, j)))
+            .filter(|&(k, j)| near(j, SPACING[1], y) && near(k, SPACING[2], z))
+            .any(|(k, j)| (18..32).all(|i| added[[k, j, i]] == 0 && base[[k, j, i]] == 0));
+        assert!(is_free, "{side} mm is free to see through");
+    }
+    let wall_mm2 = 38.0 * 27.0 * SPACING[1] * SPACING[2];
+    let open_mm2: f64 = report.openings.iter().map(|o| o.area_mm2).sum();
+    assert!(open_mm2 < 0.03 * wall_mm2, "{open_mm2} mm2 of holes in {wall_mm2}");
+}
+
+#[test]
 fn where_there_is_no_wall_nothing_is_added() {
     let (ct, base, grid) = wall(0.0, 0.0);
     let (added, _, _) = run(&ct, &base, &grid, &known_blur());
