@@ -4,6 +4,7 @@
 //! voxels span (Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions", Theory of Computing
 //! 2012, <https://doi.org/10.4086/toc.2012.v008a019>).
 
+use crate::grid::SLACK;
 use crate::{Grid, Job, Result};
 use ndarray::{ArrayRef3, ArrayView1, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -29,16 +30,29 @@ const TILE: usize = 16;
 /// [`Error::SizeMismatch`](crate::Error::SizeMismatch), [`Error::Sheared`](crate::Error::Sheared),
 /// [`Error::Cancelled`](crate::Error::Cancelled).
 pub fn distance_mm(mask: &ArrayRef3<u8>, grid: &Grid, out: &mut ArrayRef3<f32>, job: &Job) -> Result<()> {
+    distance_mm_up_to(mask, f64::INFINITY, grid, out, job)
+}
+
+/// The same, as far as it matters: what is farther than `limit_mm` is only known to be.
+pub(crate) fn distance_mm_up_to(
+    mask: &ArrayRef3<u8>,
+    limit_mm: f64,
+    grid: &Grid,
+    out: &mut ArrayRef3<f32>,
+    job: &Job,
+) -> Result<()> {
     grid.check_shape("mask", mask.dim())?;
     grid.check_shape("output", out.dim())?;
     grid.check_orthogonal()?;
     let [sx, sy, sz] = grid.spacing_mm();
+    let limit = (limit_mm * limit_mm * (1.0 + SLACK)) as f32;
+    let within = |square: f32| if square <= limit { square } else { f32::INFINITY };
     let steps = job.part(0.0, 0.6).steps(grid.size()[2]);
     (out.axis_iter_mut(Axis(0)), mask.axis_iter(Axis(0))).into_par_iter().try_for_each(|(mut out, mask)| {
         for (out, mask) in out.outer_iter_mut().zip(mask.outer_iter()) {
-            square_along_row(mask, out, sx as f32);
+            square_along_row(mask, out, sx as f32, within);
         }
-        envelope_columns(&mut out, sy, |square| square);
+        envelope_columns(&mut out, sy, within);
         steps.step()
     })?;
     let steps = job.part(0.6, 1.0).steps(grid.size()[1]);
@@ -48,8 +62,13 @@ pub fn distance_mm(mask: &ArrayRef3<u8>, grid: &Grid, out: &mut ArrayRef3<f32>, 
     })
 }
 
-/// Squared distance to the nearest set voxel of the same row.
-fn square_along_row(mask: ArrayView1<'_, u8>, mut out: ArrayViewMut1<'_, f32>, spacing: f32) {
+/// Squared distance to the nearest set voxel of the same row, as far as it is `within` a limit.
+fn square_along_row(
+    mask: ArrayView1<'_, u8>,
+    mut out: ArrayViewMut1<'_, f32>,
+    spacing: f32,
+    within: impl Fn(f32) -> f32,
+) {
     let ahead = |at: usize, set: bool| mask.slice(s![at..]).iter().position(|&v| (v != 0) == set).map(|n| at + n);
     let mut start = 0;
     while start < mask.len() {
@@ -61,7 +80,7 @@ fn square_along_row(mask: ArrayView1<'_, u8>, mut out: ArrayViewMut1<'_, f32>, s
         let until = |i: usize| if after { (end - first - i) as f32 } else { f32::INFINITY };
         for (i, out) in out.slice_mut(s![first..end]).iter_mut().enumerate() {
             let mm = since(i).min(until(i)) * spacing;
-            *out = mm * mm;
+            *out = within(mm * mm);
         }
         start = end;
     }
@@ -183,13 +202,17 @@ mod tests {
                 .prop_flat_map(|(x, y, z)| (Just([x, y, z]), proptest::collection::vec(0_u8..8, x * y * z))),
             spacing in [0.2_f64..3.0, 0.2_f64..3.0, 0.2_f64..3.0],
             sparse in 1_u8..8,
+            limit_mm in 0.5_f64..8.0,
         ) {
             let grid = Grid::axis_aligned(size, spacing).unwrap();
             let mask = Array3::from_shape_vec(grid.shape(), bits).unwrap().mapv(|v| u8::from(v >= sparse));
             let mut got = Array3::zeros(grid.shape());
             distance_mm(&mask, &grid, &mut got, &Job::new()).unwrap();
-            for (got, want) in got.iter().zip(&brute_force(&mask, &grid)) {
+            let mut near = Array3::zeros(grid.shape());
+            distance_mm_up_to(&mask, limit_mm, &grid, &mut near, &Job::new()).unwrap();
+            for ((got, near), want) in got.iter().zip(&near).zip(&brute_force(&mask, &grid)) {
                 prop_assert!(got == want || (got - want).abs() < 1e-5, "{got} instead of {want}");
+                prop_assert!(near == got || f64::from(near.min(*got)) > limit_mm, "{near} instead of {got}");
             }
         }
     }

@@ -120,7 +120,7 @@ fn chamber(cell: u32) -> u32 {
 /// The distance of each voxel to bone as a level, without chambers yet.
 fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     let mut mm = Array3::<f32>::zeros(grid.shape());
-    distance::distance_mm(bone, grid, &mut mm, job)?;
+    distance::distance_mm_up_to(bone, WIDE_MM, grid, &mut mm, job)?;
     // a voxel beside bone is not bone, however small voxels are
     let level = |mm: f32| if mm > 0.0 { ((f64::from(mm) / STEP_MM) as usize).clamp(1, LEVELS) as u8 } else { 0 };
     // in the memory of the distances
@@ -480,8 +480,9 @@ impl Scratch {
             let mine = side[k];
             for step in strides {
                 for j in [k - step, k + step] {
-                    let l = std::mem::take(&mut level[j]) as usize;
+                    let l = level[j] as usize;
                     if l > 0 {
+                        level[j] = 0;
                         side[j] = mine;
                         waiting[l].items.push(j as u32);
                         now = now.max(l);
