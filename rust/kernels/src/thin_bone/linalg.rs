@@ -74,9 +74,10 @@ pub(super) fn eigenvalues([xx, yy, zz, xy, xz, yz]: [f64; 6]) -> [f64; 3] {
     let half_determinant = 0.5 * (x * (y * z - yz * yz) - xy * (xy * z - yz * xz) + xz * (xy * yz - y * xz));
     // 0/0 where all are equal
     let cosine = if square > 0.0 { (half_determinant / (scale * square)).clamp(-1.0, 1.0) } else { 1.0 };
-    let third_angle = cosine.acos() / 3.0;
-    let first = mean + 2.0 * scale * third_angle.cos();
-    let last = mean + 2.0 * scale * (third_angle + std::f64::consts::TAU / 3.0).cos();
+    let third = (cosine.acos() / 3.0).cos();
+    let first = mean + 2.0 * scale * third;
+    // a third of a turn farther
+    let last = mean - scale * (third + (3.0 * (1.0 - third * third)).max(0.0).sqrt());
     [first, 3.0 * mean - first - last, last]
 }
 

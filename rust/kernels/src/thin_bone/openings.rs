@@ -340,32 +340,37 @@ struct Face {
 /// The throats between chambers, whole and each once.
 fn collect(cells: &[u32], grid: &Grid, largest_mm2: f64) -> Vec<Throat> {
     let (size, spacing) = (grid.size(), grid.spacing_mm());
-    let faces = faces(cells, size);
-    let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
-    let throats: Vec<Throat> = groups
-        .into_par_iter()
-        .flat_map_iter(|group| {
+    let mut throats = Vec::new();
+    for share in 0..SHARES {
+        let faces = faces(cells, size, share);
+        let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
+        throats.par_extend(groups.into_par_iter().flat_map_iter(|group| {
             let mut found = Vec::new();
             parts(group, size, |part| {
-                found.extend(throat(part, size, spacing, largest_mm2).filter(|t| narrows(t, cells, size, spacing)));
+                let throat = throat(part, size, spacing, largest_mm2);
+                found.extend(throat.filter(|t| narrows(t, cells, size, spacing)).map(|t| (group[0].pair, t)));
             });
             found
-        })
-        .collect();
-    drop(faces);
+        }));
+    }
+    throats.sort_by_key(|(pair, _)| *pair);
     // A hole where more than two blocks meet shows in pieces: each is flooded again from just its two sides.
     let space = Space { cells, size, spacing };
     let mut whole: Vec<Throat> = throats
         .par_iter()
-        .map_init(Scratch::default, |scratch, t| space.between_sides(t, largest_mm2, scratch))
+        .map_init(Scratch::default, |scratch, (_, t)| space.between_sides(t, largest_mm2, scratch))
         .flatten_iter()
         .collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
     without_repeats(whole)
 }
 
-/// The faces between narrow places of different chambers, in order of their pairs and voxels.
-fn faces(cells: &[u32], size: [usize; 3]) -> Vec<Face> {
+/// Faces are gathered in so many shares, which need that much less room.
+const SHARES: u32 = 3;
+
+/// The faces between narrow places of different chambers, in order of their pairs and voxels; those of a share of the
+/// pairs.
+fn faces(cells: &[u32], size: [usize; 3], share: u32) -> Vec<Face> {
     const TOGETHER: usize = 16;
     let strides = [1, size[0], size[0] * size[1]];
     let is_narrow = |c: u32| chamber(c) != UNSEEN && (level(c) as usize) < LEVELS;
@@ -376,7 +381,7 @@ fn faces(cells: &[u32], size: [usize; 3]) -> Vec<Face> {
             for a in (0..3).filter(|&a| !ends[a]) {
                 let j = i + strides[a];
                 let (c, d) = (chamber(cells[i]), chamber(cells[j]));
-                if d != c && is_narrow(cells[j]) {
+                if d != c && c.min(d) % SHARES == share && is_narrow(cells[j]) {
                     let forward = c < d;
                     let voxel = if forward { i } else { j } as u32;
                     faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
