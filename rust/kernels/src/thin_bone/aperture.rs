@@ -65,6 +65,8 @@ struct Place {
     voxel: [usize; 3],
     /// On the plane across the axis, from the opening's middle, mm.
     at: [f64; 2],
+    /// Of the voxel over the surface, mm.
+    above: f64,
     /// The medium against the axis (HU), step (HU) and mass (HU·mm), and the weights of these two in the sum of squares:
     /// step², both, mass².
     medium: f64,
@@ -145,23 +147,20 @@ pub(super) fn fit<T: Voxel>(
                 if above.abs() > profile.support_mm || at[0].hypot(at[1]) > reach_mm {
                     continue;
                 }
-                let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-                let seen = step_and_mass(ct, &profile, &edge, voxel, above, plate_mm);
-                let Some(([medium, fit @ ..], weights)) = seen else { continue };
                 // the wall may have been put on the next voxel to either side
                 let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
                     let [x, y, z] = nearest(surface.point(at, above));
                     full[[z, y, x]] != 0
                 });
-                let (voxel, distance_mm) = ([x, y, z], f64::INFINITY);
                 places.push(Place {
-                    voxel,
+                    voxel: [x, y, z],
                     at,
-                    medium,
-                    fit,
-                    weights,
+                    above,
+                    medium: 0.0,
+                    fit: [0.0; 2],
+                    weights: [0.0; 3],
                     is_bone,
-                    distance_mm,
+                    distance_mm: f64::INFINITY,
                     share: 1.0,
                     mass_share: 1.0,
                 });
@@ -193,6 +192,11 @@ pub(super) fn fit<T: Voxel>(
     let is_around = rim.len() as f64 >= RIM_SHARE * ring.len() as f64;
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
+    }
+    for p in &mut places {
+        let [x, y, z] = p.voxel;
+        let voxel = ((z * size[1] + y) * size[0] + x) as u32;
+        ([p.medium, p.fit[0], p.fit[1]], p.weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
     }
     let sheet_mm = |voxels: &mut dyn Iterator<Item = [usize; 3]>| {
         let through = voxels.filter_map(wall_through).filter(|&j| is_parallel(j));
