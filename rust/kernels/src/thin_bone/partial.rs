@@ -31,25 +31,26 @@ const EDGE_SHARE: f64 = 0.8;
 pub(super) fn add<T: Voxel>(scan: &Scan<'_, T>, added: &mut ArrayRef3<u8>) {
     let Scan { ct, base, scale, noise, .. } = scan;
     let bright = |noise_hu: f32| SOFT_HU + (ABOVE_NOISE * f64::from(noise_hu)).max(ABOVE_SOFT_HU);
-    let least = bright(noise.least());
-    let is_bright = |[x, y, z]: [usize; 3]| {
-        let hu = ct[[z, y, x]].to_f64();
-        hu >= least && hu >= bright(noise.at([x, y, z]))
-    };
     let ways = ways(scale);
-    let is_partial = |at| !is_in_canal(ct, at) && !is_gap(ct, at, scale.bone_hu, &ways) && !is_slope(ct, at, scale);
-    grow(base, added, is_bright, is_partial);
+    let is_partial = |at: [usize; 3]| {
+        ct[[at[2], at[1], at[0]]].to_f64() >= bright(noise.at(at))
+            && !is_in_canal(ct, at)
+            && !is_gap(ct, at, scale.bone_hu, &ways)
+            && !is_slope(ct, at, scale)
+    };
+    grow(ct, bright(noise.least()), base, added, is_partial);
 }
 
-/// Adds to `added` the voxels that are bright and partial and have enough neighbours in the base or in what is added,
-/// until there is no other: whatever the order, they are the same.
-fn grow(
+/// Adds to `added` the voxels of at least `least_hu` that are partial and have enough neighbours in the base or in what
+/// is added, until there is no other: whatever the order, they are the same.
+fn grow<T: Voxel>(
+    ct: &ArrayRef3<T>,
+    least_hu: f64,
     base: &ArrayRef3<u8>,
     added: &mut ArrayRef3<u8>,
-    is_bright: impl Fn([usize; 3]) -> bool + Sync,
     is_partial: impl Fn([usize; 3]) -> bool + Sync,
 ) {
-    let (nz, ny, nx) = base.dim();
+    let (nz, ny, nx) = ct.dim();
     let around = |at: [usize; 3]| {
         let [xs, ys, zs] = [(at[0], nx), (at[1], ny), (at[2], nz)].map(|(i, n)| i.saturating_sub(1)..(i + 2).min(n));
         zs.flat_map(move |z| {
@@ -57,19 +58,25 @@ fn grow(
             ys.clone().flat_map(move |y| xs.clone().map(move |x| [x, y, z]))
         })
     };
+    let may_join = |v: &T, base: u8, added: u8| base | added == 0 && v.to_f64() >= least_hu;
     let joins = |added: &ArrayRef3<u8>, at: [usize; 3]| {
         let is_bone = |&[x, y, z]: &[usize; 3]| base[[z, y, x]] != 0 || added[[z, y, x]] != 0;
-        !is_bone(&at) && is_bright(at) && around(at).filter(is_bone).nth(HELD_BY - 1).is_some() && is_partial(at)
+        around(at).filter(is_bone).nth(HELD_BY - 1).is_some() && is_partial(at)
     };
-    let seeds = |z: usize| (0..ny).flat_map(move |y| (0..nx).map(move |x| [x, y, z]));
     let mut grown: Vec<[usize; 3]> = {
         let added = &*added;
-        (0..nz).into_par_iter().flat_map_iter(|z| seeds(z).filter(|&at| joins(added, at))).collect()
+        let in_row = |z: usize, y: usize| {
+            let row = ndarray::s![z, y, ..];
+            let voxels = ct.slice(row).into_iter().zip(base.slice(row)).zip(added.slice(row)).enumerate();
+            voxels.filter(|(_, ((v, b), a))| may_join(v, **b, **a)).map(move |(x, _)| [x, y, z])
+        };
+        let in_slice = |z| (0..ny).flat_map(move |y| in_row(z, y)).filter(|&at| joins(added, at));
+        (0..nz).into_par_iter().flat_map_iter(in_slice).collect()
     };
     grown.iter().for_each(|&[x, y, z]| added[[z, y, x]] = 1);
     while let Some(at) = grown.pop() {
         for [x, y, z] in around(at) {
-            if joins(added, [x, y, z]) {
+            if may_join(&ct[[z, y, x]], base[[z, y, x]], added[[z, y, x]]) && joins(added, [x, y, z]) {
                 added[[z, y, x]] = 1;
                 grown.push([x, y, z]);
             }
@@ -171,7 +178,14 @@ mod tests {
         let is_wall = |[x, y, _]: [usize; 3]| y == 6 && x < 9;
         let is_chain = |[x, y, z]: [usize; 3]| y == 2 && z == 2 + x % 2;
         let mut added = Array3::zeros(base.dim());
-        grow(&base, &mut added, |at| is_wall(at) || is_chain(at), |_| true);
+        let ct =
+            Array3::from_shape_fn(
+                base.dim(),
+                |(z, y, x)| {
+                    if is_wall([x, y, z]) || is_chain([x, y, z]) { 200_i16 } else { 40 }
+                },
+            );
+        grow(&ct, 130.0, &base, &mut added, |_| true);
         for ((z, y, x), &a) in added.indexed_iter() {
             // the first of a chain lies on the bone
             let is_added = x >= 2 && is_wall([x, y, z]) || x == 2 && is_chain([x, y, z]);
