@@ -155,6 +155,11 @@ impl Grid {
         (dot(cross(x, y), z) * self.spacing_mm.iter().product::<f64>()).abs()
     }
 
+    /// The voxel (x, y, z) nearest to a place, mm along the grid's axes.
+    pub(crate) fn nearest_voxel(&self, mm: [f64; 3]) -> [usize; 3] {
+        [0, 1, 2].map(|a| ((mm[a] / self.spacing_mm[a]).round().max(0.0) as usize).min(self.size[a] - 1))
+    }
+
     /// Whether the axes form a left-handed frame in RAS.
     #[must_use]
     pub fn is_left_handed(&self) -> bool {

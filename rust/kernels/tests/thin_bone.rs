@@ -176,16 +176,29 @@ fn sieve(thickness: f64, holes: &[([f64; 2], f64)]) -> (Array3<i16>, Array3<u8>,
     (ct, base, grid)
 }
 
+/// How far an opening lies from a place (y, z) on the wall.
+fn off_mm(opening: &thin_bone::Opening, [y, z]: [f64; 2]) -> f64 {
+    let [dx, dy, dz] = [opening.center_ras_mm[0] - 11.1, opening.center_ras_mm[1] - y, opening.center_ras_mm[2] - z];
+    (dx * dx + dy * dy + dz * dz).sqrt()
+}
+
+/// Lines along x through the wall, less than `reach_mm` from a place (y, z) along each axis, that meet no bone near it.
+fn free_lines(added: &Array3<u8>, base: &Array3<u8>, [y, z]: [f64; 2], reach_mm: f64) -> usize {
+    let near = |i: usize, spacing: f64, middle: f64| (i as f64 * spacing - middle).abs() < reach_mm;
+    (0..44)
+        .flat_map(|k| (0..60).map(move |j| (k, j)))
+        .filter(|&(k, j)| near(j, SPACING[1], y) && near(k, SPACING[2], z))
+        .filter(|&(k, j)| (18..32).all(|i| added[[k, j, i]] == 0 && base[[k, j, i]] == 0))
+        .count()
+}
+
 #[test]
 fn the_area_of_a_hole_is_the_mass_it_lacks() {
     let holes = [([8.3, 8.5], 1.7), ([18.4, 8.7], 2.3), ([13.2, 17.9], 3.2)];
     let (ct, base, grid) = sieve(0.35, &holes);
     let (added, _, report) = run(&ct, &base, &grid, &known_blur());
-    for ([y, z], side) in holes {
-        let off = |o: &&thin_bone::Opening| {
-            let [dx, dy, dz] = [o.center_ras_mm[0] - 11.1, o.center_ras_mm[1] - y, o.center_ras_mm[2] - z];
-            (dx * dx + dy * dy + dz * dz).sqrt()
-        };
+    for (at, side) in holes {
+        let off = |o: &&thin_bone::Opening| off_mm(o, at);
         let opening = report.openings.iter().min_by(|a, b| off(a).total_cmp(&off(b))).unwrap();
         println!(
             "{:.2} mm2 of {:.2}, {:.2} mm off, {:?}, shows {:?}",
@@ -200,14 +213,7 @@ fn the_area_of_a_hole_is_the_mass_it_lacks() {
         assert_ne!(opening.verdict, Verdict::Filled);
 
         // seen along the hole, as much is open
-        let wide = 0.5 * side + 1.0;
-        let near = |i: usize, spacing: f64, middle: f64| (i as f64 * spacing - middle).abs() < wide;
-        let open = (0..44)
-            .flat_map(|k| (0..60).map(move |j| (k, j)))
-            .filter(|&(k, j)| near(j, SPACING[1], y) && near(k, SPACING[2], z))
-            .filter(|&(k, j)| (18..32).all(|i| added[[k, j, i]] == 0 && base[[k, j, i]] == 0))
-            .count();
-        let open_mm2 = open as f64 * SPACING[1] * SPACING[2];
+        let open_mm2 = free_lines(&added, &base, at, 0.5 * side + 1.0) as f64 * SPACING[1] * SPACING[2];
         println!("{open_mm2:.2} mm2 open");
         assert!((open_mm2 / (side * side)).sqrt().ln().abs() < 0.25, "{open_mm2} of {}", side * side);
     }
@@ -218,18 +224,12 @@ fn holes_that_blur_fills_are_found_in_the_sheet() {
     let holes = [([8.3, 8.5], 1.1), ([18.4, 8.7], 1.2), ([13.2, 17.9], 1.2)];
     let (ct, base, grid) = sieve(0.8, &holes);
     let (added, _, report) = run(&ct, &base, &grid, &known_blur());
-    for ([y, z], side) in holes {
-        let off = |o: &thin_bone::Opening| {
-            let [dx, dy, dz] = [o.center_ras_mm[0] - 11.1, o.center_ras_mm[1] - y, o.center_ras_mm[2] - z];
-            (dx * dx + dy * dy + dz * dz).sqrt()
-        };
-        assert!(report.openings.iter().any(|o| off(o) < 0.5 && o.verdict != Verdict::Filled), "{side} mm is listed");
-        let near = |i: usize, spacing: f64, middle: f64| (i as f64 * spacing - middle).abs() < 0.5 * side;
-        let is_free = (0..44)
-            .flat_map(|k| (0..60).map(move |j| (k, j)))
-            .filter(|&(k, j)| near(j, SPACING[1], y) && near(k, SPACING[2], z))
-            .any(|(k, j)| (18..32).all(|i| added[[k, j, i]] == 0 && base[[k, j, i]] == 0));
-        assert!(is_free, "{side} mm is free to see through");
+    for (at, side) in holes {
+        assert!(
+            report.openings.iter().any(|o| off_mm(o, at) < 0.5 && o.verdict != Verdict::Filled),
+            "{side} mm is listed"
+        );
+        assert!(free_lines(&added, &base, at, 0.5 * side) > 0, "{side} mm is free to see through");
     }
     let wall_mm2 = 38.0 * 27.0 * SPACING[1] * SPACING[2];
     let open_mm2: f64 = report.openings.iter().map(|o| o.area_mm2).sum();

@@ -110,11 +110,10 @@ pub(super) fn fit<T: Voxel>(
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let from_middle = |p: Vec3| [0, 1, 2].map(|a| p[a] - throat.middle_mm[a]);
     let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
-    let nearest = |p: Vec3| [0, 1, 2].map(|a| ((p[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1));
     let length = |p: Vec3| dot(p, p).sqrt();
     let reach_mm = throat.voxels.iter().map(|&i| length(from_middle(mm(i)))).fold(0.0, f64::max) + RIM_MM.end;
     let reach = spacing.map(|s| (reach_mm / s).ceil() as usize);
-    let middle = nearest(throat.middle_mm);
+    let middle = grid.nearest_voxel(throat.middle_mm);
 
     let mut walls = Vec::new();
     index.around(middle, reach, |j| {
@@ -149,7 +148,7 @@ pub(super) fn fit<T: Voxel>(
                 }
                 // the wall may have been put on the next voxel to either side
                 let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
-                    let [x, y, z] = nearest(surface.point(at, above));
+                    let [x, y, z] = grid.nearest_voxel(surface.point(at, above));
                     full[[z, y, x]] != 0
                 });
                 places.push(Place {
@@ -198,12 +197,12 @@ pub(super) fn fit<T: Voxel>(
         let voxel = ((z * size[1] + y) * size[0] + x) as u32;
         ([p.medium, p.fit[0], p.fit[1]], p.weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
     }
-    let sheet_mm = |voxels: &mut dyn Iterator<Item = [usize; 3]>| {
-        let through = voxels.filter_map(wall_through).filter(|&j| is_parallel(j));
+    let sheet_mm = |places: &[Place], of: &[usize]| {
+        let through = of.iter().filter_map(|&k| wall_through(places[k].voxel)).filter(|&j| is_parallel(j));
         let mut mm: Vec<f64> = through.map(|j| f64::from(pieces[j].thickness_mm)).collect();
         (!mm.is_empty()).then(|| median(&mut mm))
     };
-    let rim_mm = sheet_mm(&mut rim.iter().map(|&k| places[k].voxel))?;
+    let rim_mm = sheet_mm(&places, &rim)?;
     let passes = share_out(&mut places, &rim, scale);
     let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
     places.retain(|p| p.distance_mm <= AROUND_MM);
@@ -212,7 +211,7 @@ pub(super) fn fit<T: Voxel>(
     let if_empty = |area_mm2: f64| (-area_mm2.max(0.0) / (std::f64::consts::TAU * spread_mm2)).exp();
     let mut aperture = Aperture::default();
     let mut is_open = vec![false; places.len()];
-    let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, spacing, size };
+    let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, grid };
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
     for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
         let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, if_empty) else { continue };
@@ -222,7 +221,7 @@ pub(super) fn fit<T: Voxel>(
             let inner_mm = (0.25 * area_mm2 / std::f64::consts::PI).sqrt();
             let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
             let inner = if inner.is_empty() { &open[..1] } else { &inner };
-            let of_sheet = sheet_mm(&mut inner.iter().map(|&k| places[k].voxel)).map(|mm| mm / rim_mm);
+            let of_sheet = sheet_mm(&places, inner).map(|mm| mm / rim_mm);
             let mean = mean_share(&places, inner);
             (at, Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false, of_sheet })
         };
@@ -240,7 +239,7 @@ pub(super) fn fit<T: Voxel>(
             let steps = (2.0 * f64::max(PASSES_MM, plate_mm) / voxel_mm).ceil() as i32;
             for step in -steps..=steps {
                 let above = 0.5 * f64::from(step) * voxel_mm;
-                let voxel = nearest(surface.point(places[k].at, above));
+                let voxel = grid.nearest_voxel(surface.point(places[k].at, above));
                 // farther away only the surface of what passes
                 let is_surface = |j: usize| !is_parallel(j) || !pieces[j].is_sure;
                 let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(is_surface);

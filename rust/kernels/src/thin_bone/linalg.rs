@@ -89,6 +89,11 @@ pub(super) fn eigenvector([xx, yy, zz, xy, xz, yz]: [f64; 6], value: f64) -> Opt
     unit(products.into_iter().max_by(|a, b| dot(*a, *a).total_cmp(&dot(*b, *b)))?)
 }
 
+/// How far a voxel reaches along a unit vector, from end to end.
+pub(super) fn extent_mm(n: Vec3, spacing: Vec3) -> f64 {
+    (0..3).map(|a| n[a].abs() * spacing[a]).sum()
+}
+
 /// The middle one of some values, which it reorders.
 pub(super) fn median(values: &mut [f64]) -> f64 {
     let middle = values.len() / 2;

@@ -4,7 +4,7 @@
 //! bone, whose edge at half its height lies beyond the voxel, and the inside of canals, small holes and narrow gaps,
 //! which is bright only because what surrounds it is.
 
-use super::linalg::unit;
+use super::linalg::{extent_mm, unit};
 use super::measure::Scale;
 use super::psf::{FWHM_PER_SIGMA, normal_cdf};
 use super::scan::Scan;
@@ -156,7 +156,7 @@ fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool 
         }
     }
     // the height of a blurred edge says how far away its middle is
-    let support_mm = 0.5 * (0..3).map(|a| n[a].abs() * spacing[a]).sum::<f64>();
+    let support_mm = 0.5 * extent_mm(n, spacing);
     let sigma = scale.psf.along(n[2] * n[2]).sigma;
     value(at) < SOFT_HU + normal_cdf(-EDGE_SHARE * support_mm / sigma) * (peak - SOFT_HU)
 }

@@ -5,7 +5,7 @@
 //! depends on the direction only.
 
 use super::directions;
-use super::linalg::{Vec3, dot};
+use super::linalg::{Vec3, dot, extent_mm};
 use super::measure::Scale;
 use super::psf::LineSpread;
 use crate::Voxel;
@@ -61,7 +61,7 @@ impl Profile {
             .map(|a| ((reach_mm * n[a].abs() + radius_mm * (1.0 - n[a] * n[a]).max(0.0).sqrt()) / spacing[a]) as usize);
         let mut profile = Self {
             spread,
-            support_mm: 0.5 * (0..3).map(|a| n[a].abs() * spacing[a]).sum::<f64>(),
+            support_mm: 0.5 * extent_mm(n, spacing),
             bins,
             distance_mm: [0.0; MOST_BINS],
             weight: [0.0; MOST_BINS],

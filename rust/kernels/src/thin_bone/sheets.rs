@@ -8,7 +8,7 @@
 //! decides: between fat and air there is bone, between other tissue and air, and within air, there seldom is.
 
 use super::directions;
-use super::linalg::{Vec3, dot};
+use super::linalg::{Vec3, dot, extent_mm};
 use super::measure::Wall;
 use super::scan::middle;
 use crate::grid::unravel;
@@ -331,10 +331,7 @@ impl<'a> Graph<'a> {
                 next += 1;
             }
             // a voxel of a plane covers as much of it as its volume over its height along the normal
-            let area = |k: &usize| {
-                let n = self.nodes[*k].n();
-                voxel_mm3 / (0..3).map(|a| n[a].abs() * self.spacing[a]).sum::<f64>()
-            };
+            let area = |k: &usize| voxel_mm3 / extent_mm(self.nodes[*k].n(), self.spacing);
             if part.iter().map(area).sum::<f64>() >= LEAST_SHEET_MM2 {
                 sheets += 1;
                 part.iter().for_each(|&k| bone[k] = true);

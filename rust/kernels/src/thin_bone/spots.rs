@@ -1,6 +1,6 @@
 //! Places where a sheet holds much less than around: there, blur may fill a hole.
 
-use super::linalg::{dot, unit};
+use super::linalg::{dot, extent_mm, unit};
 use super::openings::Throat;
 use super::scan::{Piece, Walls};
 use crate::Grid;
@@ -38,7 +38,7 @@ fn throat(spot: &[&Piece], walls: &Walls, grid: &Grid) -> Option<Throat> {
         axis = [0, 1, 2].map(|a| axis[a] + sign * n[a]);
         middle_mm = [0, 1, 2].map(|a| middle_mm[a] + middle[a] / spot.len() as f64);
         // a voxel of a plane covers as much of it as its volume over its height along the normal
-        area_mm2 += grid.voxel_mm3() / (0..3).map(|a| n[a].abs() * grid.spacing_mm()[a]).sum::<f64>();
+        area_mm2 += grid.voxel_mm3() / extent_mm(n, grid.spacing_mm());
     }
     let voxels = spot.iter().map(|piece| walls.index.at(piece.voxel)).collect();
     Some(Throat { middle_mm, axis: unit(axis)?, area_mm2, voxels, share: None })

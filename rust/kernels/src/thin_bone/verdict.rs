@@ -35,7 +35,7 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let diameter_mm = 2.0 * (throat.area_mm2 / std::f64::consts::PI).sqrt();
     let radius_mm = 0.5 * diameter_mm;
-    let at = [0, 1, 2].map(|a| ((throat.middle_mm[a] / spacing[a]).round().max(0.0) as usize).min(size[a] - 1));
+    let at = grid.nearest_voxel(throat.middle_mm);
     // thickness and darker medium of the walls in the opening and around it
     let (mut inside, mut rim) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     let reach = spacing.map(|s| ((radius_mm + RIM_MM) / s).ceil() as usize);

@@ -73,21 +73,20 @@ pub(super) struct Columns<'a> {
     pub(super) surface: &'a Surface,
     /// How far to both sides of it.
     pub(super) reach_mm: f64,
-    pub(super) spacing: Vec3,
-    pub(super) size: [usize; 3],
+    pub(super) grid: &'a Grid,
 }
 
 impl Columns<'_> {
     fn voxels(&self, at: [f64; 2]) -> impl Iterator<Item = [usize; 3]> {
         let steps = (2.0 * self.reach_mm / self.voxel_mm()).ceil() as i32;
         (-steps..=steps).map(move |step| {
-            let p = self.surface.point(at, f64::from(step) / f64::from(steps) * self.reach_mm);
-            [0, 1, 2].map(|a| ((p[a] / self.spacing[a]).round().max(0.0) as usize).min(self.size[a] - 1))
+            let above = f64::from(step) / f64::from(steps) * self.reach_mm;
+            self.grid.nearest_voxel(self.surface.point(at, above))
         })
     }
 
     fn voxel_mm(&self) -> f64 {
-        self.spacing.into_iter().fold(f64::INFINITY, f64::min)
+        self.grid.spacing_mm().into_iter().fold(f64::INFINITY, f64::min)
     }
 
     /// How many columns, taken in `order`, must be cleared of `full` bone until a hole of an area is free to see
