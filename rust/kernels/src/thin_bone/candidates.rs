@@ -1,11 +1,12 @@
 //! Where walls may be: places of contrast near bone, and the direction across them.
 
 use super::directions;
-use super::linalg::{Vec3, eigenvalues, eigenvector, frame};
+use super::linalg::frame;
 use super::outside::Outside;
 use super::psf::Psf;
 use super::scan::Scan;
 use super::sheets::BESIDE_BONE_HU;
+use super::tensor::{self, Seen, Tensor};
 use crate::bits::{Bits, for_each_run};
 use crate::morphology::boxed;
 use crate::{Grid, Job, Result, Voxel};
@@ -17,11 +18,6 @@ use std::ops::Range;
 const NEAR_MM: f64 = 10.0;
 /// As blocks of this edge tell.
 const BLOCK_MM: f64 = 2.0;
-/// The direction is that of the gradients within this standard deviation, or so many voxels.
-const TENSOR_MM: f64 = 0.8;
-const TENSOR_VOXELS: f64 = 0.6;
-/// Where the gradients' second direction holds more than this share of the first, there is no plane.
-const LEAST_PLANE: f64 = 0.6;
 /// Contrast among neighbours below which nothing is measured: in units of noise, and HU.
 const CONTRAST_NOISE: f32 = 5.0;
 const CONTRAST_HU: f32 = 150.0;
@@ -29,7 +25,7 @@ const CONTRAST_HU: f32 = 150.0;
 const SKIN_MM: f64 = 1.5;
 /// How far sideways a wall's media are looked at.
 const ASIDE_MM: f64 = 0.5;
-/// Volumes are looked through in tiles of this many rows and slices.
+/// Volumes are looked through in tiles of about this many rows and slices.
 const TILE: [usize; 2] = [32, 16];
 /// So many at a time.
 const TOGETHER: usize = 64;
@@ -47,13 +43,16 @@ pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candid
     let noise_hu = scan.scale.noise_hu as f32;
     let [_, ny, nz] = grid.size();
     let near = Near::new(base, grid, job)?;
+    let block = tensor::block(grid.spacing_mm());
+    let [rows, slices] = [0, 1].map(|a| TILE[a].next_multiple_of(block[a + 1]));
     let tiles: Vec<[Range<usize>; 2]> = (0..nz)
-        .step_by(TILE[1])
-        .flat_map(|z| (0..ny).step_by(TILE[0]).map(move |y| [y..(y + TILE[0]).min(ny), z..(z + TILE[1]).min(nz)]))
+        .step_by(slices)
+        .flat_map(|z| (0..ny).step_by(rows).map(move |y| [y..(y + rows).min(ny), z..(z + slices).min(nz)]))
         .collect();
     let search = Search {
         ct,
         grid,
+        block,
         outside: &scan.outside,
         near: &near,
         ways: &Way::all(&scan.scale.psf, grid),
@@ -108,6 +107,8 @@ impl Near {
 struct Search<'a, T: Voxel> {
     ct: &'a ArrayRef3<T>,
     grid: &'a Grid,
+    /// Voxels of one direction along each axis.
+    block: [usize; 3],
     outside: &'a Outside,
     near: &'a Near,
     ways: &'a [Way],
@@ -117,42 +118,50 @@ struct Search<'a, T: Voxel> {
 
 impl<T: Voxel> Search<'_, T> {
     fn tile(&self, [rows, slices]: &[Range<usize>; 2]) -> Vec<Candidate> {
-        let size = self.grid.size();
+        let (size, block) = (self.grid.size(), self.block);
         let Some(columns) = self.near.stretch(rows, slices, size[0]) else { return Vec::new() };
-        let inner = [columns, rows.clone(), slices.clone()];
-        let spacing = self.grid.spacing_mm();
-        let kernels = spacing.map(half_kernel);
-        let halo = [0, 1, 2].map(|a| {
-            let reach = kernels[a].len() - 1;
-            inner[a].start.saturating_sub(reach)..(inner[a].end + reach).min(size[a])
-        });
-        let seen = Seen::new(self.ct, &halo);
-        let tensor = Tensor::new(&seen, &kernels, spacing);
+        let inner = [columns.start / block[0] * block[0]..columns.end, rows.clone(), slices.clone()];
+        let seen = Seen::new(self.ct, &tensor::around(&inner, self.grid));
+        let tensor = Tensor::new(&seen, self.grid.spacing_mm());
         let mut found = Vec::new();
-        let mut has_contrast = vec![false; inner[0].len()];
-        for z in inner[2].clone() {
-            for y in inner[1].clone() {
-                self.contrast(&seen, [0, 1, 2].map(|a| [inner[0].start, y, z][a] - halo[a].start), &mut has_contrast);
-                for (x, _) in inner[0].clone().zip(&has_contrast).filter(|(_, has)| **has) {
-                    let at = [x, y, z];
-                    if !self.near.contains(at) {
+        let length = inner[0].len();
+        let mut has_contrast = vec![false; length * block[1] * block[2]];
+        for z in inner[2].clone().step_by(block[2]) {
+            for y in inner[1].clone().step_by(block[1]) {
+                let within = |a: usize, i: usize| i..(i + block[a]).min(inner[a].end);
+                let rows: Vec<[usize; 2]> = within(2, z).flat_map(|z| within(1, y).map(move |y| [y, z])).collect();
+                for (&[y, z], has) in rows.iter().zip(has_contrast.chunks_exact_mut(length)) {
+                    self.contrast(&seen, [inner[0].start, y, z], has);
+                }
+                for x in inner[0].clone().step_by(block[0]) {
+                    let voxels = rows.iter().zip(has_contrast.chunks_exact(length)).flat_map(|(&[y, z], has)| {
+                        within(0, x).filter(|x| has[x - inner[0].start]).map(move |x| [x, y, z])
+                    });
+                    let mut voxels = voxels.filter(|&at| self.near.contains(at)).peekable();
+                    if voxels.peek().is_none() {
                         continue;
                     }
-                    let Some(n) = plane([0, 1, 2].map(|a| at[a] - halo[a].start), &tensor) else { continue };
-                    let way = self.towards_dark(at, &self.ways[usize::from(directions::nearest(n))]);
-                    if !self.is_skin(at, way) && !self.is_beside_bone(at, way) {
-                        let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-                        found.push(Candidate { voxel, direction: way.direction });
-                    }
+                    let Some(n) = tensor.plane([x, y, z]) else { continue };
+                    let way = &self.ways[usize::from(directions::nearest(n))];
+                    found.extend(voxels.filter_map(|at| self.candidate(at, way)));
                 }
             }
         }
         found
     }
 
-    /// Which voxels of a row have neighbours whose contrast a wall may cause; the first is given by its place in the box.
-    fn contrast(&self, seen: &Seen, [x, y, z]: [usize; 3], has: &mut [bool]) {
-        let rows: [&[f32]; 9] = std::array::from_fn(|k| &seen.row(y + k % 3, z + k / 3)[x..][..has.len() + 2]);
+    /// The candidate in a place of contrast with this way across the wall, or the opposite one.
+    fn candidate(&self, at: [usize; 3], way: &Way) -> Option<Candidate> {
+        let way = self.towards_dark(at, way);
+        let [nx, ny, _] = self.grid.size();
+        let voxel = ((at[2] * ny + at[1]) * nx + at[0]) as u32;
+        let is_candidate = !self.is_skin(at, way) && !self.is_beside_bone(at, way);
+        is_candidate.then_some(Candidate { voxel, direction: way.direction })
+    }
+
+    /// Which voxels of a row have neighbours whose contrast a wall may cause; the first is given.
+    fn contrast(&self, seen: &Seen, first: [usize; 3], has: &mut [bool]) {
+        let rows: [&[f32]; 9] = std::array::from_fn(|k| seen.beside(first, [k % 3, k / 3], has.len()));
         let blocks = (has.len() + 2).div_ceil(BLOCK);
         let (mut low, mut high) = (vec![[0.0; BLOCK]; blocks], vec![[0.0; BLOCK]; blocks]);
         for (block, (low, high)) in low.iter_mut().zip(&mut high).enumerate() {
@@ -262,123 +271,5 @@ impl Way {
     }
 }
 
-/// The direction across the surface or sheet in one place of a tensor; `None` where there is no plane.
-fn plane(at: [usize; 3], tensor: &Tensor) -> Option<Vec3> {
-    let matrix = tensor.at(at);
-    let [first, second, _] = eigenvalues(matrix);
-    if first > 0.0 && second <= LEAST_PLANE * first { eigenvector(matrix, first) } else { None }
-}
-
 /// Voxels of a row that are compared in registers.
 const BLOCK: usize = 16;
-
-/// One half of a Gaussian's weights, centre first.
-fn half_kernel(spacing_mm: f64) -> Vec<f32> {
-    let sigma = TENSOR_MM.max(TENSOR_VOXELS * spacing_mm) / spacing_mm;
-    let reach = (2.0 * sigma).floor() as usize;
-    (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect()
-}
-
-/// The values in a box, and one voxel around it on each side, at the volume's faces as within.
-struct Seen {
-    /// Of the box.
-    size: [usize; 3],
-    hu: Vec<f32>,
-}
-
-impl Seen {
-    fn new<T: Voxel>(ct: &ArrayRef3<T>, range: &[Range<usize>; 3]) -> Self {
-        let (nz, ny, nx) = ct.dim();
-        let around = |a: usize, n: usize| {
-            let Range { start, end } = range[a];
-            (start..end + 2).map(move |i| i.saturating_sub(1).min(n - 1))
-        };
-        let size = [0, 1, 2].map(|a| range[a].len());
-        let mut hu = Vec::with_capacity(size.iter().map(|n| n + 2).product());
-        for (z, y) in around(2, nz).flat_map(|z| around(1, ny).map(move |y| (z, y))) {
-            let row = ct.slice(ndarray::s![z, y, ..]);
-            let value = |x: usize| row[x].to_f32();
-            hu.push(value(range[0].start.saturating_sub(1)));
-            hu.extend(row.slice(ndarray::s![range[0].clone()]).iter().map(|v| v.to_f32()));
-            hu.push(value(range[0].end.min(nx - 1)));
-        }
-        Self { size, hu }
-    }
-
-    /// A row, counted from the one before the box.
-    fn row(&self, y: usize, z: usize) -> &[f32] {
-        let length = self.size[0] + 2;
-        &self.hu[(z * (self.size[1] + 2) + y) * length..][..length]
-    }
-}
-
-/// The structure tensor of a box: smoothed products of the gradient's components.
-struct Tensor {
-    size: [usize; 3],
-    products: [Vec<f32>; 6],
-}
-
-impl Tensor {
-    fn new(seen: &Seen, kernels: &[Vec<f32>; 3], spacing: Vec3) -> Self {
-        let size = seen.size;
-        let [nx, ny, nz] = size;
-        let mut products = [(); 6].map(|()| vec![0.0; nx * ny * nz]);
-        let per_mm = spacing.map(|s| 0.5 / s as f32);
-        let mut gradient = [(); 3].map(|()| vec![0.0; nx]);
-        let mut smooth = vec![0.0; nx * ny];
-        for z in 0..nz {
-            for y in 0..ny {
-                let here = seen.row(y + 1, z + 1);
-                let along = |low: &[f32], high: &[f32], per_mm: f32, to: &mut [f32]| {
-                    to.iter_mut().zip(low.iter().zip(high)).for_each(|(to, (low, high))| *to = (high - low) * per_mm);
-                };
-                let [gx, gy, gz] = &mut gradient;
-                along(here, &here[2..], per_mm[0], gx);
-                along(&seen.row(y, z + 1)[1..], &seen.row(y + 2, z + 1)[1..], per_mm[1], gy);
-                along(&seen.row(y + 1, z)[1..], &seen.row(y + 1, z + 2)[1..], per_mm[2], gz);
-                for (product, (i, j)) in products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
-                    let row = &mut product[(z * ny + y) * nx..][..nx];
-                    let pairs = gradient[i].iter().zip(&gradient[j]);
-                    row.iter_mut().zip(pairs).for_each(|(p, (a, b))| *p = a * b);
-                }
-            }
-            // while the slice is at hand
-            for product in &mut products {
-                let slice = &mut product[z * nx * ny..][..nx * ny];
-                convolve(slice, &mut smooth, [nx, ny, 1], 0, &kernels[0]);
-                convolve(&smooth, slice, [nx, ny, 1], 1, &kernels[1]);
-            }
-        }
-        let mut smooth = vec![0.0; nx * ny * nz];
-        for product in &mut products {
-            convolve(product, &mut smooth, size, 2, &kernels[2]);
-            std::mem::swap(product, &mut smooth);
-        }
-        Self { size, products }
-    }
-
-    fn at(&self, i: [usize; 3]) -> [f64; 6] {
-        let k = (i[2] * self.size[1] + i[1]) * self.size[0] + i[0];
-        [0, 1, 2, 3, 4, 5].map(|c| f64::from(self.products[c][k]))
-    }
-}
-
-/// Weighted sums along one axis; nothing is added from beyond the faces.
-fn convolve(from: &[f32], to: &mut [f32], size: [usize; 3], axis: usize, kernel: &[f32]) {
-    let stride: usize = size[..axis].iter().product();
-    let line = stride * size[axis];
-    for (from, to) in from.chunks_exact(line).zip(to.chunks_exact_mut(line)) {
-        for (t, f) in to.iter_mut().zip(from) {
-            *t = kernel[0] * f;
-        }
-        for (k, &w) in kernel.iter().enumerate().skip(1).filter(|(k, _)| k * stride < line) {
-            let (near, far) = (&from[..line - k * stride], &from[k * stride..]);
-            for (t, f) in to.iter_mut().zip(far) {
-                *t += w * f;
-            }
-            for (t, f) in to[k * stride..].iter_mut().zip(near) {
-                *t += w * f;
-            }
-        }
-    }
-}

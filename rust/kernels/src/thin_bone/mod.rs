@@ -33,6 +33,7 @@ mod sheets;
 mod specks;
 mod spots;
 mod survey;
+mod tensor;
 mod verdict;
 mod wall_surface;
 mod wide;

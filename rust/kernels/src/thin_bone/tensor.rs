@@ -1,0 +1,202 @@
+//! The structure tensor: which way gradients point around a place, and so across which plane a wall or surface lies.
+//!
+//! Bigün, Granlund: Optimal orientation detection of linear symmetry. Proc. 1st Int. Conf. Comput. Vis. (1987).
+
+use super::linalg::{Vec3, eigenvalues, eigenvector};
+use crate::{Grid, Voxel};
+use ndarray::ArrayRef3;
+use std::ops::Range;
+
+/// Gradients count within this standard deviation, or so many blocks.
+const SIGMA_MM: f64 = 0.8;
+const SIGMA_BLOCKS: f64 = 0.6;
+/// Voxels of a block share one tensor: as many as fit in this edge.
+const BLOCK_MM: f64 = 0.7;
+/// Where the gradients' second direction holds more than this share of the first, there is no plane.
+const LEAST_PLANE: f64 = 0.6;
+
+/// Voxels along each edge of a block.
+pub(super) fn block(spacing_mm: Vec3) -> [usize; 3] {
+    spacing_mm.map(|s| ((BLOCK_MM / s) as usize).max(1))
+}
+
+/// All voxels that the tensors of a box of whole blocks ask for.
+pub(super) fn around(range: &[Range<usize>; 3], grid: &Grid) -> [Range<usize>; 3] {
+    let (block, kernels) = (block(grid.spacing_mm()), half_kernels(grid.spacing_mm()));
+    [0, 1, 2].map(|a| {
+        let reach = (kernels[a].len() - 1) * block[a];
+        range[a].start.saturating_sub(reach)..(range[a].end.next_multiple_of(block[a]) + reach).min(grid.size()[a])
+    })
+}
+
+/// The values in a box, and one voxel around it on each side, at the volume's faces as within.
+pub(super) struct Seen {
+    /// The first voxel of the box, and its size.
+    first: [usize; 3],
+    size: [usize; 3],
+    hu: Vec<f32>,
+}
+
+impl Seen {
+    pub(super) fn new<T: Voxel>(ct: &ArrayRef3<T>, range: &[Range<usize>; 3]) -> Self {
+        let (nz, ny, nx) = ct.dim();
+        let around = |a: usize, n: usize| {
+            let Range { start, end } = range[a];
+            (start..end + 2).map(move |i| i.saturating_sub(1).min(n - 1))
+        };
+        let size = [0, 1, 2].map(|a| range[a].len());
+        let mut hu = Vec::with_capacity(size.iter().map(|n| n + 2).product());
+        for (z, y) in around(2, nz).flat_map(|z| around(1, ny).map(move |y| (z, y))) {
+            let row = ct.slice(ndarray::s![z, y, ..]);
+            let value = |x: usize| row[x].to_f32();
+            hu.push(value(range[0].start.saturating_sub(1)));
+            hu.extend(row.slice(ndarray::s![range[0].clone()]).iter().map(|v| v.to_f32()));
+            hu.push(value(range[0].end.min(nx - 1)));
+        }
+        Self { first: [0, 1, 2].map(|a| range[a].start), size, hu }
+    }
+
+    /// The row beside that of `length` voxels from a `first` one, and one voxel more at both of its ends: for 0 the row
+    /// before, for 1 the same, for 2 the one behind, along y and z.
+    pub(super) fn beside(&self, first: [usize; 3], [y, z]: [usize; 2], length: usize) -> &[f32] {
+        let place = [0, 1, 2].map(|a| first[a] - self.first[a]);
+        &self.row(place[1] + y, place[2] + z)[place[0]..][..length + 2]
+    }
+
+    /// A row, counted from the one before the box.
+    fn row(&self, y: usize, z: usize) -> &[f32] {
+        let length = self.size[0] + 2;
+        &self.hu[(z * (self.size[1] + 2) + y) * length..][..length]
+    }
+}
+
+/// The structure tensors of a box, block by block: smoothed products of the gradient's components.
+pub(super) struct Tensor {
+    /// The first voxel of the box.
+    first: [usize; 3],
+    /// Voxels along each edge of a block, and blocks along each edge of the box.
+    block: [usize; 3],
+    size: [usize; 3],
+    products: [Vec<f32>; 6],
+}
+
+impl Tensor {
+    /// From values in a box that starts with a whole block.
+    pub(super) fn new(seen: &Seen, spacing_mm: Vec3) -> Self {
+        let (block, kernels) = (block(spacing_mm), half_kernels(spacing_mm));
+        let size = [0, 1, 2].map(|a| seen.size[a].div_ceil(block[a]));
+        let [nx, ny, nz] = size;
+        let mut products = [(); 6].map(|()| vec![0.0; nx * ny * nz]);
+        let mut gradients = Gradients::new(seen, spacing_mm);
+        let mut smooth = vec![0.0; nx * ny];
+        let within = |k: usize, a: usize| k * block[a]..((k + 1) * block[a]).min(seen.size[a]);
+        for z in 0..nz {
+            for y in 0..ny {
+                gradients.clear();
+                within(z, 2).for_each(|z| within(y, 1).for_each(|y| gradients.add(y, z)));
+                for (product, sums) in products.iter_mut().zip(&gradients.products) {
+                    gather(sums, block[0], &mut product[(z * ny + y) * nx..][..nx]);
+                }
+            }
+            // while the slice is at hand
+            for product in &mut products {
+                let slice = &mut product[z * nx * ny..][..nx * ny];
+                convolve(slice, &mut smooth, [nx, ny, 1], 0, &kernels[0]);
+                convolve(&smooth, slice, [nx, ny, 1], 1, &kernels[1]);
+            }
+        }
+        let mut smooth = vec![0.0; nx * ny * nz];
+        for product in &mut products {
+            convolve(product, &mut smooth, size, 2, &kernels[2]);
+            std::mem::swap(product, &mut smooth);
+        }
+        Self { first: seen.first, block, size, products }
+    }
+
+    /// The direction across the surface or sheet around a voxel; `None` where there is no plane.
+    pub(super) fn plane(&self, at: [usize; 3]) -> Option<Vec3> {
+        let [x, y, z] = [0, 1, 2].map(|a| (at[a] - self.first[a]) / self.block[a]);
+        let k = (z * self.size[1] + y) * self.size[0] + x;
+        let matrix = [0, 1, 2, 3, 4, 5].map(|c| f64::from(self.products[c][k]));
+        let [first, second, _] = eigenvalues(matrix);
+        if first > 0.0 && second <= LEAST_PLANE * first { eigenvector(matrix, first) } else { None }
+    }
+}
+
+/// Products of the gradient's components, summed over some rows.
+struct Gradients<'a> {
+    seen: &'a Seen,
+    per_mm: [f32; 3],
+    /// Of one row.
+    gradient: [Vec<f32>; 3],
+    products: [Vec<f32>; 6],
+}
+
+impl<'a> Gradients<'a> {
+    fn new(seen: &'a Seen, spacing_mm: Vec3) -> Self {
+        let row = || vec![0.0; seen.size[0]];
+        let per_mm = spacing_mm.map(|s| 0.5 / s as f32);
+        Self { seen, per_mm, gradient: [(); 3].map(|()| row()), products: [(); 6].map(|()| row()) }
+    }
+
+    fn clear(&mut self) {
+        self.products.iter_mut().for_each(|p| p.fill(0.0));
+    }
+
+    /// Adds a row of the box.
+    fn add(&mut self, y: usize, z: usize) {
+        let Self { seen, per_mm, .. } = *self;
+        let here = seen.row(y + 1, z + 1);
+        let along = |low: &[f32], high: &[f32], per_mm: f32, to: &mut [f32]| {
+            to.iter_mut().zip(low.iter().zip(high)).for_each(|(to, (low, high))| *to = (high - low) * per_mm);
+        };
+        let [gx, gy, gz] = &mut self.gradient;
+        along(here, &here[2..], per_mm[0], gx);
+        along(&seen.row(y, z + 1)[1..], &seen.row(y + 2, z + 1)[1..], per_mm[1], gy);
+        along(&seen.row(y + 1, z)[1..], &seen.row(y + 1, z + 2)[1..], per_mm[2], gz);
+        for (product, (i, j)) in self.products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
+            let pairs = self.gradient[i].iter().zip(&self.gradient[j]);
+            product.iter_mut().zip(pairs).for_each(|(p, (a, b))| *p += a * b);
+        }
+    }
+}
+
+/// Sums of as many values that follow each other.
+fn gather(values: &[f32], together: usize, sums: &mut [f32]) {
+    if together == 1 {
+        sums.copy_from_slice(values);
+    } else {
+        sums.iter_mut().zip(values.chunks(together)).for_each(|(sum, values)| *sum = values.iter().sum());
+    }
+}
+
+/// One half of a Gaussian's weights along each axis, centre first, in steps of a block.
+fn half_kernels(spacing_mm: Vec3) -> [Vec<f32>; 3] {
+    let block = block(spacing_mm);
+    [0, 1, 2].map(|a| {
+        let step_mm = block[a] as f64 * spacing_mm[a];
+        let sigma = SIGMA_MM.max(SIGMA_BLOCKS * step_mm) / step_mm;
+        let reach = (2.0 * sigma).floor() as usize;
+        (0..=reach).map(|k| (-0.5 * (k as f64 / sigma).powi(2)).exp() as f32).collect()
+    })
+}
+
+/// Weighted sums along one axis; nothing is added from beyond the faces.
+fn convolve(from: &[f32], to: &mut [f32], size: [usize; 3], axis: usize, kernel: &[f32]) {
+    let stride: usize = size[..axis].iter().product();
+    let line = stride * size[axis];
+    for (from, to) in from.chunks_exact(line).zip(to.chunks_exact_mut(line)) {
+        for (t, f) in to.iter_mut().zip(from) {
+            *t = kernel[0] * f;
+        }
+        for (k, &w) in kernel.iter().enumerate().skip(1).filter(|(k, _)| k * stride < line) {
+            let (near, far) = (&from[..line - k * stride], &from[k * stride..]);
+            for (t, f) in to.iter_mut().zip(far) {
+                *t += w * f;
+            }
+            for (t, f) in to[k * stride..].iter_mut().zip(near) {
+                *t += w * f;
+            }
+        }
+    }
+}
