@@ -16,6 +16,7 @@ use super::scan::{Scan, Walls};
 use super::wall_surface::{Columns, Surface};
 use crate::Voxel;
 use ndarray::ArrayRef3;
+use std::f64::consts::{PI, TAU};
 
 /// An opening looked at closely.
 #[derive(Default)]
@@ -49,6 +50,9 @@ const EDGE_SHARE: f64 = 0.7;
 /// A place with more than this share is wall, unless a hole as small as what is missing would show as much.
 const WALL_SHARE: f64 = 0.5;
 const SHARE_ERROR: f64 = 0.15;
+/// At least this share of a hole lies within what is looked at; its area is found in so many rounds.
+const LEAST_WITHIN: f64 = 0.5;
+const ROUNDS: usize = 4;
 /// What is left unexplained tells of another medium where it exceeds so many variances of the noise, and the step is
 /// below this share of the wall's around.
 const UNEXPLAINED: f64 = 8.0;
@@ -186,7 +190,7 @@ pub(super) fn fit<T: Voxel>(
     let mut sectors = [false; 8];
     for &k in &rim {
         let [u, v] = places[k].at;
-        sectors[((v.atan2(u) / std::f64::consts::TAU + 0.5) * 8.0) as usize % 8] = true;
+        sectors[((v.atan2(u) / TAU + 0.5) * 8.0) as usize % 8] = true;
     }
     let is_around = rim.len() as f64 >= RIM_SHARE * ring.len() as f64;
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
@@ -203,22 +207,22 @@ pub(super) fn fit<T: Voxel>(
         (!mm.is_empty()).then(|| median(&mut mm))
     };
     let rim_mm = sheet_mm(&places, &rim)?;
-    let passes = share_out(&mut places, &rim, scale);
+    let passes = share_out(&mut places, &rim, rim_mm, scale);
     let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
     places.retain(|p| p.distance_mm <= AROUND_MM);
 
     let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
-    let if_empty = |area_mm2: f64| (-area_mm2.max(0.0) / (std::f64::consts::TAU * spread_mm2)).exp();
+    let if_empty = |area_mm2: f64| if_empty(area_mm2, spread_mm2);
     let mut aperture = Aperture::default();
     let mut is_open = vec![false; places.len()];
     let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, grid };
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
     for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
-        let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, if_empty) else { continue };
+        let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, spread_mm2) else { continue };
         let share_of = |open: &[usize]| {
             let total: f64 = open.iter().map(|&k| places[k].missing()).sum();
             let at = [0, 1].map(|a| open.iter().map(|&k| places[k].missing() * places[k].at[a]).sum::<f64>() / total);
-            let inner_mm = (0.25 * area_mm2 / std::f64::consts::PI).sqrt();
+            let inner_mm = (0.25 * area_mm2 / PI).sqrt();
             let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
             let inner = if inner.is_empty() { &open[..1] } else { &inner };
             let of_sheet = sheet_mm(&places, inner).map(|mm| mm / rim_mm);
@@ -277,22 +281,36 @@ pub(super) fn fit<T: Voxel>(
 
 /// The places around connected places with too little wall, those that lack most first, and the area of the hole that
 /// they show; `None` where they show none.
-fn lacking(
-    places: &[Place],
-    part: &[usize],
-    place_mm2: f64,
-    if_empty: impl Fn(f64) -> f64,
-) -> Option<(Vec<usize>, f64)> {
+fn lacking(places: &[Place], part: &[usize], place_mm2: f64, spread_mm2: f64) -> Option<(Vec<usize>, f64)> {
     let edge: Vec<[f64; 2]> = part.iter().map(|&k| places[k].at).collect();
     let mut around: Vec<usize> =
         (0..places.len()).filter(|&k| nearest_mm(places[k].at, &edge) <= 0.5 * AROUND_MM).collect();
-    let area_mm2 = around.iter().map(|&k| places[k].missing()).sum::<f64>() * place_mm2;
+    let missing_mm2 = around.iter().map(|&k| places[k].missing()).sum::<f64>() * place_mm2;
+    let area_mm2 = whole_area(missing_mm2, around.len() as f64 * place_mm2, spread_mm2);
     let least = part.iter().map(|&k| places[k].share).fold(f64::INFINITY, f64::min);
-    if area_mm2 < place_mm2 || least > WALL_SHARE.max(if_empty(area_mm2) + SHARE_ERROR) {
+    if area_mm2 < place_mm2 || least > WALL_SHARE.max(if_empty(area_mm2, spread_mm2) + SHARE_ERROR) {
         return None;
     }
     around.sort_by(|&a, &b| places[a].share.total_cmp(&places[b].share).then(a.cmp(&b)));
     Some((around, area_mm2))
+}
+
+/// The share of a wall that the middle of an empty hole shows through a blur of a variance along each direction.
+fn if_empty(area_mm2: f64, spread_mm2: f64) -> f64 {
+    (-area_mm2.max(0.0) / (TAU * spread_mm2)).exp()
+}
+
+/// The area of a hole that has `missing_mm2` of it within `looked_at_mm2` around its middle: blur takes the rest
+/// farther. Holes much wider than the blur keep all but little.
+fn whole_area(missing_mm2: f64, looked_at_mm2: f64, spread_mm2: f64) -> f64 {
+    let mut area_mm2 = missing_mm2;
+    for _ in 0..ROUNDS {
+        // blurred, the hole is nearly a Gaussian of its own variance and the blur's
+        let variance_mm2 = spread_mm2 + 0.5 * area_mm2 / TAU;
+        let within = 1.0 - (-looked_at_mm2 / (TAU * variance_mm2)).exp();
+        area_mm2 = missing_mm2 / within.max(LEAST_WITHIN);
+    }
+    if area_mm2 < 2.0 * TAU * spread_mm2 { area_mm2 } else { missing_mm2 }
 }
 
 fn mean_share(places: &[Place], of: &[usize]) -> f64 {
@@ -335,7 +353,12 @@ fn step_and_mass<T: Voxel>(
 /// Gives each place its share of the wall around it, by the better of two explanations of what is not wall: one
 /// medium on both sides, or the step between both media. Where neither is true because another medium begins, such as
 /// a second wall that joins from there, the mass alone counts. Returns whether one medium passes where there were two.
-fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
+///
+/// Next to air the wall around, `rim_mm` thick, may have mucosa on it that the place lacks: where nothing passes, what
+/// shows as much as bare bone is no hole.
+fn share_out(places: &mut [Place], rim: &[usize], rim_mm: f64, scale: &Scale) -> bool {
+    let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
+    let is_at_air = median(&mut steps) >= PASSES_HU;
     let variance = scale.noise_hu.powi(2) * scale.noise_voxels;
     let mut unexplained = [0.0; 2];
     let mut found = Vec::with_capacity(places.len());
@@ -347,12 +370,13 @@ fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
             sum += weight;
         }
         let wall = wall.map(|w| w / sum);
+        let contrast = |step: f64| (scale.bone_hu - p.medium - 0.5 * step).max(LEAST_CONTRAST_HU);
+        let bare = if is_at_air { wall[1].min(rim_mm * contrast(wall[0])) } else { wall[1] };
         let product = |a: [f64; 2], b: [f64; 2]| {
             a[0] * b[0] * p.weights[0] + (a[0] * b[1] + a[1] * b[0]) * p.weights[1] + a[1] * b[1] * p.weights[2]
         };
         let (mut shares, mut rests) = ([0.0; 2], [0.0; 2]);
-        for (k, empty) in [[0.0, 0.0], [wall[0], 0.0]].into_iter().enumerate() {
-            let whole = [0, 1].map(|i| wall[i] - empty[i]);
+        for (k, (empty, whole)) in [([0.0; 2], wall), ([wall[0], 0.0], [0.0, bare])].into_iter().enumerate() {
             let seen = [0, 1].map(|i| p.fit[i] - empty[i]);
             // nothing lacks more than all
             shares[k] = (product(seen, whole) / product(whole, whole).max(1e-9)).max(0.0);
@@ -364,19 +388,20 @@ fn share_out(places: &mut [Place], rim: &[usize], scale: &Scale) -> bool {
         }
         // beside a greater step a wall slightly off the surface would pass for mass
         let by_mass = (p.fit[0].abs() <= SMALL_STEP * wall[0].abs()).then(|| {
-            let contrast = |step: f64| (scale.bone_hu - p.medium - 0.5 * step).max(LEAST_CONTRAST_HU);
             let whole = wall[1] * contrast(p.fit[0]) / contrast(wall[0]);
             (p.fit[1] / whole.max(1e-9)).max(0.0)
         });
         found.push((shares, by_mass, rests.map(|rest| rest > UNEXPLAINED * variance)));
     }
-    let better = usize::from(unexplained[1] < unexplained[0]);
+    let passes = unexplained[0] <= unexplained[1];
+    let better = usize::from(!passes);
+    // mucosa makes up for no hole beside
+    let most = if is_at_air && !passes { 1.0 } else { f64::INFINITY };
     for (p, (shares, by_mass, is_other)) in places.iter_mut().zip(found) {
-        p.share = by_mass.filter(|_| is_other[better]).unwrap_or(shares[better]);
+        p.share = by_mass.filter(|_| is_other[better]).unwrap_or(shares[better]).min(most);
         p.mass_share = shares[1];
     }
-    let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
-    better == 0 && median(&mut steps) >= PASSES_HU
+    passes && is_at_air
 }
 
 /// Splits a list into parts in which neighbours lead from one to all.
@@ -401,4 +426,35 @@ fn connected(of: &[usize], are_neighbours: impl Fn(usize, usize) -> bool) -> Vec
         parts.push(part);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blurred_hole_has_its_whole_area_however_little_of_it_is_looked_at() {
+        const STEP_MM: f64 = 0.05;
+        let spread_mm2 = 0.36;
+        for (radius_mm, looked_at_mm) in [(0.6, 1.1), (0.9, 1.3), (1.2, 1.7), (3.0, 3.8)] {
+            let disc = |reach_mm: f64| {
+                let reach = (reach_mm / STEP_MM) as i32;
+                let all = (-reach..=reach).flat_map(move |y| (-reach..=reach).map(move |x| [x, y]));
+                all.map(|at| at.map(|i| f64::from(i) * STEP_MM)).filter(move |[x, y]| x.hypot(*y) <= reach_mm)
+            };
+            let hole: Vec<[f64; 2]> = disc(radius_mm).collect();
+            // blur is even: along one radius it is known everywhere
+            let missing = |r: f64| {
+                let at = |q: &[f64; 2]| (-0.5 * square_apart([r, 0.0], *q) / spread_mm2).exp();
+                hole.iter().map(at).sum::<f64>() * STEP_MM.powi(2) / (TAU * spread_mm2)
+            };
+            let rings = (looked_at_mm / STEP_MM) as i32;
+            let missing_mm2: f64 =
+                (0..rings).map(|k| STEP_MM * (f64::from(k) + 0.5)).map(|r| TAU * r * STEP_MM * missing(r)).sum();
+            let [area_mm2, looked_at_mm2] = [radius_mm, looked_at_mm].map(|mm: f64| PI * mm * mm);
+            let found = whole_area(missing_mm2, looked_at_mm2, spread_mm2) / area_mm2;
+            println!("{radius_mm} mm: {:.2} seen, {found:.2} found", missing_mm2 / area_mm2);
+            assert!((found - 1.0).abs() < 0.08, "{found} of the area of a hole of {radius_mm} mm");
+        }
+    }
 }
