@@ -12,6 +12,7 @@
 mod aperture;
 pub mod calibration;
 mod candidates;
+mod chambers;
 mod decide;
 mod density;
 mod directions;
@@ -36,6 +37,8 @@ mod survey;
 mod tensor;
 mod verdict;
 mod wall_surface;
+mod ways;
+mod whole;
 mod wide;
 
 pub use outputs::{Outputs, Wall};
