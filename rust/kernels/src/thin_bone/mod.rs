@@ -119,8 +119,8 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.write(&scan, &nodes, &linked);
     let sheets = linked.sheets;
-    let walls = Walls::new(nodes, &linked, scan.grid);
-    drop(linked);
+    let walls = Walls::new(&nodes, &linked, scan.grid);
+    drop((nodes, linked));
     partial::add(&scan, outputs.added);
     let openings = decide::decide(&scan, &walls, params, outputs.added, &job.part(0.75, 1.0))?;
     Ok(Found { openings, sheets, scale: scan.scale })

@@ -6,6 +6,7 @@ use super::sheets::{Linked, Node};
 use crate::grid::unravel;
 use crate::{Grid, Result, Voxel};
 use ndarray::ArrayRef3;
+use rayon::prelude::*;
 
 /// Where the results go; all on the scan's grid.
 #[derive(Debug)]
@@ -54,11 +55,12 @@ impl Outputs<'_> {
             [z, y, x]
         };
         self.added.fill(0);
-        for (_, node) in bone() {
-            let at = place(node);
-            let [z, y, x] = at;
-            self.added[at] = u8::from(scan.base[at] == 0 && !partial::is_in_canal(scan.ct, [x, y, z]));
-        }
+        let is_added = |(k, node): (usize, &Node)| {
+            let [z, y, x] = place(node);
+            linked.bone[k] && scan.base[[z, y, x]] == 0 && !partial::is_in_canal(scan.ct, [x, y, z])
+        };
+        let is_added: Vec<bool> = nodes.par_iter().enumerate().map(is_added).collect();
+        nodes.iter().zip(is_added).filter(|(_, is_added)| *is_added).for_each(|(node, _)| self.added[place(node)] = 1);
         if let Some(map) = &mut self.thickness_mm {
             map.fill(0.0);
             bone().for_each(|(k, node)| map[place(node)] = linked.thickness_mm[k]);

@@ -9,7 +9,7 @@ use super::measure::Scale;
 use super::psf::{FWHM_PER_SIGMA, normal_cdf};
 use super::scan::Scan;
 use crate::Voxel;
-use ndarray::ArrayRef3;
+use ndarray::{Array2, ArrayRef3, Axis, Zip};
 use rayon::prelude::*;
 
 /// HU of soft tissue, at most.
@@ -18,7 +18,7 @@ const SOFT_HU: f64 = 50.0;
 const ABOVE_SOFT_HU: f64 = 80.0;
 const ABOVE_NOISE: f64 = 2.2;
 /// The edge of a plane that grows has so many neighbours in it; specks of noise hang in chains.
-const HELD_BY: usize = 3;
+const HELD_BY: u8 = 3;
 /// A canal is darker than both neighbours by this, in so many of the 13 directions.
 const CANAL_HU: f32 = 60.0;
 const CANAL_DIRECTIONS: usize = 6;
@@ -61,16 +61,16 @@ fn grow<T: Voxel>(
     let may_join = |v: &T, base: u8, added: u8| base | added == 0 && v.to_f64() >= least_hu;
     let joins = |added: &ArrayRef3<u8>, at: [usize; 3]| {
         let is_bone = |&[x, y, z]: &[usize; 3]| base[[z, y, x]] != 0 || added[[z, y, x]] != 0;
-        around(at).filter(is_bone).nth(HELD_BY - 1).is_some() && is_partial(at)
+        around(at).filter(is_bone).nth(usize::from(HELD_BY) - 1).is_some() && is_partial(at)
     };
     let mut grown: Vec<[usize; 3]> = {
         let added = &*added;
-        let in_row = |z: usize, y: usize| {
-            let row = ndarray::s![z, y, ..];
-            let voxels = ct.slice(row).into_iter().zip(base.slice(row)).zip(added.slice(row)).enumerate();
-            voxels.filter(|(_, ((v, b), a))| may_join(v, **b, **a)).map(move |(x, _)| [x, y, z])
+        let in_slice = |z: usize| {
+            let held = held(base, added, z).into_iter().enumerate().filter(|(_, held)| *held);
+            held.map(move |(k, _)| [k % nx, k / nx, z])
+                .filter(|&[x, y, z]| may_join(&ct[[z, y, x]], base[[z, y, x]], added[[z, y, x]]))
+                .filter(|&at| is_partial(at))
         };
-        let in_slice = |z| (0..ny).flat_map(move |y| in_row(z, y)).filter(|&at| joins(added, at));
         (0..nz).into_par_iter().flat_map_iter(in_slice).collect()
     };
     grown.iter().for_each(|&[x, y, z]| added[[z, y, x]] = 1);
@@ -82,6 +82,26 @@ fn grow<T: Voxel>(
             }
         }
     }
+}
+
+/// Which voxels of a slice have enough neighbours, or are themselves, in the base or in what is added.
+fn held(base: &ArrayRef3<u8>, added: &ArrayRef3<u8>, z: usize) -> Vec<bool> {
+    let (nz, ny, nx) = base.dim();
+    let mut count = Array2::<u8>::zeros((ny, nx));
+    for z in z.saturating_sub(1)..(z + 2).min(nz) {
+        let bone = Zip::from(&mut count).and(base.index_axis(Axis(0), z)).and(added.index_axis(Axis(0), z));
+        bone.for_each(|count, b, a| *count += u8::from(b | a != 0));
+    }
+    let mut held = Vec::with_capacity(nx * ny);
+    let mut row = vec![0; nx + 2];
+    for y in 0..ny {
+        row.fill(0);
+        for y in y.saturating_sub(1)..(y + 2).min(ny) {
+            row[1..].iter_mut().zip(count.row(y)).for_each(|(sum, count)| *sum += count);
+        }
+        held.extend(row.windows(3).map(|w| w[0] + w[1] + w[2] >= HELD_BY));
+    }
+    held
 }
 
 /// Whether a voxel is darker than both neighbours in many directions: the inside of a canal or a small hole.

@@ -9,6 +9,7 @@ use super::sheets::{Index, Linked, Node, SURE};
 use crate::grid::unravel;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
+use rayon::prelude::*;
 
 /// A scan, its bone, and how fine and bright it shows what it shows.
 pub(super) struct Scan<'a, T: Voxel> {
@@ -56,9 +57,9 @@ impl Piece {
 }
 
 impl Walls {
-    pub(super) fn new(nodes: Vec<Node>, linked: &Linked, grid: &Grid) -> Self {
+    pub(super) fn new(nodes: &[Node], linked: &Linked, grid: &Grid) -> Self {
         let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
-        let piece = |(k, node): (usize, Node)| Piece {
+        let piece = |(k, node): (usize, &Node)| Piece {
             voxel: node.voxel,
             direction: node.direction,
             is_bone: linked.bone[k],
@@ -68,7 +69,7 @@ impl Walls {
             thickness_mm: node.wall.thickness_mm,
             dark_hu: node.wall.media[1],
         };
-        Self { pieces: nodes.into_iter().enumerate().map(piece).collect(), index }
+        Self { pieces: nodes.par_iter().enumerate().map(piece).collect(), index }
     }
 }
 
