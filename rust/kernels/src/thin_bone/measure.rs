@@ -17,6 +17,7 @@ use super::linalg::Vec3;
 use super::profile::{MOST_BINS, Profile};
 use super::psf::{EdgeTable, Psf};
 use crate::Voxel;
+use multiversion::multiversion;
 use ndarray::ArrayRef3;
 
 /// Places are tried in steps of this many standard deviations.
@@ -285,7 +286,7 @@ impl Bank {
         let mut flush = |batch: &mut Batch, air: usize| {
             let [parts, models] = self.count[air];
             let products = &mut products[..parts];
-            self.project(&batch.profile, products);
+            project(&self.parts, &batch.profile[..self.profile.bins], products);
             self.decide(batch, products, &self.models[..models], scale, &mut found);
             batch.filled = 0;
         };
@@ -314,18 +315,6 @@ impl Bank {
         waiting.iter_mut().enumerate().for_each(|(air, batch)| flush(batch, air));
     }
 
-    fn project(&self, profile: &[Lanes<f32>; MOST_BINS], products: &mut [Lanes<f32>]) {
-        for (part, product) in self.parts.iter().zip(products) {
-            let mut sum = [part.known; LANES];
-            for (values, &q) in profile[..self.profile.bins].iter().zip(&part.column) {
-                for lane in 0..LANES {
-                    sum[lane] += q * values[lane];
-                }
-            }
-            *product = sum;
-        }
-    }
-
     /// What a model leaves unexplained of a profile, without its plate and with a plate of at least the least mass.
     fn cost(&self, model: &Model, sums: &Sums<'_>, lane: usize) -> [f64; 2] {
         let [medium, lining, far, plate] = model.basis.parts.map(|part| sums.products[part][lane]);
@@ -336,36 +325,6 @@ impl Bank {
         let least = sums.least[lane].max(model.dense_mm() * sums.contrast[lane]);
         let short = (least * model.plate_length() - product).max(0.0);
         [without, without - product * product + short * short]
-    }
-
-    /// For each profile the models that leave least, without and with a wall, to single precision.
-    fn best(&self, models: &[Model], sums: &Sums<'_>) -> [Lanes<usize>; 2] {
-        let [total, contrast, least_mass] = [sums.total, sums.contrast, sums.least].map(|of| of.map(|v| v as f32));
-        let mut least = [[f32::INFINITY; LANES]; 2];
-        // numbers as the costs are, so that both are chosen by one comparison
-        let mut best = [[0.0_f32; LANES]; 2];
-        for (m, model) in models.iter().enumerate() {
-            let [medium, lining, far, plate] = model.basis.parts.map(|part| &sums.products[part]);
-            let known = if model.has_lining { self.known_square } else { 0.0 };
-            let length = model.plate_length() as f32;
-            let dense_mm = model.dense_mm() as f32;
-            let (mut without, mut with) = ([0.0; LANES], [f32::INFINITY; LANES]);
-            for l in 0..LANES {
-                let explained = medium[l] * medium[l] + lining[l] * lining[l] + far[l] * far[l];
-                without[l] = total[l] + known - explained;
-                let short = higher(higher(least_mass[l], dense_mm * contrast[l]) * length - plate[l], 0.0);
-                with[l] = without[l] - plate[l] * plate[l] + short * short;
-            }
-            let models = if model.holds_wall { &[without, with][..] } else { &[without][..] };
-            for ((least, best), cost) in least.iter_mut().zip(&mut best).zip(models) {
-                for l in 0..LANES {
-                    let is_less = cost[l] < least[l];
-                    least[l] = if is_less { cost[l] } else { least[l] };
-                    best[l] = if is_less { m as f32 } else { best[l] };
-                }
-            }
-        }
-        best.map(|lanes| lanes.map(|m| m as usize))
     }
 
     fn decide(
@@ -386,10 +345,10 @@ impl Bank {
         let false_mass = |[a, b]: [f64; 2]| (a - b).abs() * self.profile.spread.sigma * (2.0 * scale.psf_error).sqrt();
         let least = std::array::from_fn(|k| (scale.thinnest_mm * contrast[k]).max(false_mass(batch.of[k].2)));
         let sums = Sums { products, total: squares.map(f64::from), contrast, least };
-        let [without, with] = self.best(models, &sums);
+        let [without, with] = best(models, &sums, self.known_square);
         for (lane, &(candidate, square, media)) in batch.of[..batch.filled].iter().enumerate() {
             let values = std::array::from_fn(|b| batch.profile[b][lane]);
-            let best = [without[lane], with[lane]];
+            let best = [without, with].map(|models| models[lane] as usize);
             found(candidate, self.wall(&values, square, media, best, &sums, lane, scale));
         }
     }
@@ -516,6 +475,69 @@ fn prepare(mut parts: Parts<'_>, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usiz
     }
     count[2] = [parts.rows.len(), models.len()];
     (parts.finish(), models, count)
+}
+
+/// The products of some profiles with parts.
+#[multiversion(targets("x86_64+avx2"))]
+fn project(parts: &[Part], profile: &[Lanes<f32>], products: &mut [Lanes<f32>]) {
+    for (part, product) in parts.iter().zip(products) {
+        let mut sum = [part.known; LANES];
+        for (values, &q) in profile.iter().zip(&part.column) {
+            for lane in 0..LANES {
+                sum[lane] += q * values[lane];
+            }
+        }
+        *product = sum;
+    }
+}
+
+/// For each profile the models that leave least, without and with a wall, to single precision.
+#[multiversion(targets("x86_64+avx2"))]
+fn best(models: &[Model], sums: &Sums<'_>, known_square: f32) -> [Lanes<u32>; 2] {
+    let [total, contrast, least_mass] = [sums.total, sums.contrast, sums.least].map(|of| of.map(|v| v as f32));
+    let mut without = Least::default();
+    let mut with = Least::default();
+    for (model, m) in models.iter().zip(0..) {
+        let [medium, lining, far, plate] = model.basis.parts.map(|part| &sums.products[part]);
+        let known = if model.has_lining { known_square } else { 0.0 };
+        let (length, dense_mm) = (model.plate_length() as f32, model.dense_mm() as f32);
+        let left: Lanes<f32> = std::array::from_fn(|l| {
+            let explained = medium[l] * medium[l] + lining[l] * lining[l] + far[l] * far[l];
+            total[l] + known - explained
+        });
+        without.take(&left, m);
+        if model.holds_wall {
+            let left = std::array::from_fn(|l| {
+                let short = higher(higher(least_mass[l], dense_mm * contrast[l]) * length - plate[l], 0.0);
+                left[l] - plate[l] * plate[l] + short * short
+            });
+            with.take(&left, m);
+        }
+    }
+    [without.model, with.model]
+}
+
+/// The least cost so far, and whose it is.
+struct Least {
+    cost: Lanes<f32>,
+    model: Lanes<u32>,
+}
+
+impl Default for Least {
+    fn default() -> Self {
+        Self { cost: [f32::INFINITY; LANES], model: [0; LANES] }
+    }
+}
+
+impl Least {
+    /// Chosen without branches, so that one instruction compares all lanes.
+    fn take(&mut self, cost: &Lanes<f32>, model: u32) {
+        for ((least, of), &cost) in self.cost.iter_mut().zip(&mut self.model).zip(cost) {
+            let is_less = cost < *least;
+            *of = if is_less { model } else { *of };
+            *least = if is_less { cost } else { *least };
+        }
+    }
 }
 
 /// The higher of two numbers, without the care for NaN that keeps `f32::max` from being one instruction.
