@@ -27,6 +27,9 @@ struct Arguments {
     /// How often; the median counts.
     #[arg(long)]
     repeat: usize,
+    /// The middle of a region (RAS, mm); the volume's unless given.
+    #[arg(long, num_args = 3, value_names = ["R", "A", "S"], allow_negative_numbers = true)]
+    around: Option<Vec<f64>>,
 }
 
 fn main() -> Result<()> {
@@ -34,7 +37,8 @@ fn main() -> Result<()> {
     ensure!(arguments.repeat > 0, "nothing to repeat");
     let pool = rayon::ThreadPoolBuilder::new().num_threads(arguments.threads).build()?;
     let inputs = Inputs::load(&arguments.volume)?;
-    let mut run = arguments.operation.prepare(&inputs)?;
+    let around_mm = arguments.around.map(|mm| [mm[0], mm[1], mm[2]]);
+    let mut run = arguments.operation.prepare(&inputs, around_mm)?;
 
     let before = memory::forget_peak();
     let mut runs = Vec::new();

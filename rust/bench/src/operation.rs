@@ -20,6 +20,8 @@ const RADIUS_MM: f64 = 8.0;
 const BONE_HU: f64 = 300.0;
 /// Smaller islands of it are noise.
 const LEAST_ISLAND_MM3: f64 = 50.0;
+/// Edge of the cube that stands for an orbit.
+const REGION_MM: f64 = 60.0;
 /// Bins of the Otsu threshold that makes the mask.
 const BINS: usize = 256;
 
@@ -46,6 +48,8 @@ pub(crate) enum Operation {
     Skin,
     /// Thin bone, from calibration to openings, from bone at 300 HU.
     ThinBone,
+    /// The same of a cube of 60 mm.
+    ThinBoneRegion,
 }
 
 /// The work to be timed.
@@ -74,8 +78,9 @@ impl Inputs {
 }
 
 impl Operation {
-    /// The work to be timed; what it needs beyond the inputs in another form is made here.
-    pub(crate) fn prepare<'a>(self, inputs: &'a Inputs) -> Result<Run<'a>> {
+    /// The work to be timed; what it needs beyond the inputs in another form is made here. A region lies around a place
+    /// (RAS), or in the volume's middle.
+    pub(crate) fn prepare<'a>(self, inputs: &'a Inputs, around_mm: Option<[f64; 3]>) -> Result<Run<'a>> {
         let Inputs { grid, image, mask, otsu } = inputs;
         let shape = grid.shape();
         Ok(match self {
@@ -129,21 +134,28 @@ impl Operation {
                     Ok(())
                 })
             }
-            Self::ThinBone => {
-                let bright = with_voxels!(image, image => image.mapv(|v| u8::from(v.to_f64() >= BONE_HU)));
-                let mut base = Array3::zeros(shape);
-                let keep = |part: &components::Component| part.mm3 >= LEAST_ISLAND_MM3;
-                components::select(&bright, grid, Connectivity::TwentySix, keep, &mut base, &Job::new())?;
-                drop(bright);
-                let params = thin_bone::Params::default();
-                Box::new(move |job| {
-                    let mut added = Array3::zeros(shape);
-                    let outputs =
-                        thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
-                    with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, job)?);
-                    Ok(())
-                })
+            Self::ThinBone => thin_bone(inputs, None)?,
+            Self::ThinBoneRegion => {
+                let middle = around_mm.unwrap_or_else(|| grid.ras_mm(grid.size().map(|n| 0.5 * n as f64)));
+                let roi_mm = Some(middle.map(|m| [m - 0.5 * REGION_MM, m + 0.5 * REGION_MM]));
+                thin_bone(inputs, roi_mm)?
             }
         })
     }
+}
+
+fn thin_bone(inputs: &Inputs, roi_mm: Option<[[f64; 2]; 3]>) -> Result<Run<'_>> {
+    let Inputs { grid, image, .. } = inputs;
+    let bright = with_voxels!(image, image => image.mapv(|v| u8::from(v.to_f64() >= BONE_HU)));
+    let mut base = Array3::zeros(grid.shape());
+    let keep = |part: &components::Component| part.mm3 >= LEAST_ISLAND_MM3;
+    components::select(&bright, grid, Connectivity::TwentySix, keep, &mut base, &Job::new())?;
+    let mut params = thin_bone::Params::default();
+    params.roi_mm = roi_mm;
+    Ok(Box::new(move |job| {
+        let mut added = Array3::zeros(grid.shape());
+        let outputs = thin_bone::Outputs { added: &mut added, thickness_mm: None, mass_hu_mm: None, walls: None };
+        with_voxels!(image, image => thin_bone::thin_bone(image, &base, grid, &params, outputs, job)?);
+        Ok(())
+    }))
 }

@@ -26,6 +26,9 @@ const OPERATIONS: [(&str, &str, f64); 10] = [
     ("thin-bone", "thin bone: plate measure at three scales, hysteresis", 8.0),
 ];
 
+/// The operation of which a region is measured, too, that of the region, and the share it may take of the whole.
+const REGION: (&str, &str, f64) = ("thin-bone", "thin-bone-region", 0.1);
+
 /// What to measure on.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -43,6 +46,9 @@ pub(crate) struct Arguments {
     /// Measure only these.
     #[arg(long, num_args = 1.., value_parser = PossibleValuesParser::new(OPERATIONS.map(|(operation, ..)| operation)))]
     only: Vec<String>,
+    /// The middle of the region of 60 mm that thin bone is measured in (RAS, mm); the volume's unless given.
+    #[arg(long, num_args = 3, value_names = ["R", "A", "S"], allow_negative_numbers = true)]
+    around: Vec<f64>,
 }
 
 /// Loads a volume as many times as asked and prints the median in seconds.
@@ -63,6 +69,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         scan: arguments.scan.canonicalize().with_context(|| arguments.scan.display().to_string())?,
         threads: threads.to_string(),
         repeat: arguments.repeat.to_string(),
+        around: arguments.around.iter().map(f64::to_string).collect(),
         folder: workspace.target.join("bench"),
     };
     fs::create_dir_all(&bench.folder)?;
@@ -73,7 +80,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     println!("{scan}, {threads} threads, median of {}; peak memory is that above the inputs\n", bench.repeat);
     println!("| operation | ms | ns/voxel | peak B/voxel | fastest peer | ms | peak B/voxel | ratio | bar |");
     println!("|---|--:|--:|--:|---|--:|--:|--:|---|");
-    let mut stages = Vec::new();
+    let (mut stages, mut regions) = (Vec::new(), Vec::new());
     for (operation, title, bar) in OPERATIONS {
         if !arguments.only.is_empty() && !arguments.only.iter().any(|only| only == operation) {
             continue;
@@ -84,7 +91,13 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         if let Some(shares) = shares(&ours) {
             stages.push(format!("{operation}: {shares}"));
         }
+        if operation == REGION.0 {
+            let region = bench.ours(&kernels, REGION.1)?;
+            stages.extend(shares(&region).map(|shares| format!("{}: {shares}", REGION.1)));
+            regions.push(region_line(&region, &ours));
+        }
     }
+    regions.iter().for_each(|line| println!("\n{line}"));
     if !stages.is_empty() {
         println!("\nns/voxel and share of each stage");
         stages.iter().for_each(|line| println!("{line}"));
@@ -106,6 +119,8 @@ struct Bench {
     scan: PathBuf,
     threads: String,
     repeat: String,
+    /// The middle of a region, where it is not the volume's.
+    around: Vec<String>,
     /// For results that end in files.
     folder: PathBuf,
 }
@@ -158,8 +173,12 @@ impl Peers {
 
 impl Bench {
     fn ours(&self, program: &Path, operation: &str) -> Result<Measured> {
-        let out =
-            output(Command::new(program).arg(&self.scan).args(["--operation", operation]).args(self.conditions()))?;
+        let mut command = Command::new(program);
+        command.arg(&self.scan).args(["--operation", operation]).args(self.conditions());
+        if !self.around.is_empty() {
+            command.arg("--around").args(&self.around);
+        }
+        let out = output(&mut command)?;
         let report: Value = serde_json::from_str(&out)?;
         Ok(Measured {
             name: operation.to_owned(),
@@ -238,6 +257,14 @@ fn row(title: &str, ours: &Measured, peer: Option<&Measured>, bar: f64) -> Strin
     format!("{ours_cells} {name} | {peer_ms:.1} | {} | {ratio:.1}x | {bar:.0}x {verdict} |", bytes(peer))
 }
 
+/// What a region took of the time that the whole takes.
+fn region_line(region: &Measured, whole: &Measured) -> String {
+    let share = region.seconds / whole.seconds;
+    let verdict = if share <= REGION.2 { "met" } else { "missed" };
+    let (ms, percent, bar) = (region.seconds * 1e3, 100.0 * share, 100.0 * REGION.2);
+    format!("{} of 60 mm: {ms:.1} ms, {percent:.1} % of the whole ({bar:.0} % {verdict})", region.name)
+}
+
 /// What each stage took per voxel, and its share of the whole.
 fn shares(ours: &Measured) -> Option<String> {
     let each = ours.stages.iter().map(|(name, seconds)| {
@@ -280,6 +307,7 @@ mod tests {
         );
         assert!(row("fill", &ours, Some(&peer), 3.0).ends_with("3x missed |"));
         assert_eq!(row("fill", &ours, None, 2.0), "| fill | 20.0 | 2.00 | 1.5 | | | | | |");
+        assert_eq!(region_line(&ours, &peer), "fill of 60 mm: 20.0 ms, 40.0 % of the whole (10 % missed)");
         assert_eq!(shares(&ours), None);
         let staged = Measured { stages: vec![("flood".into(), 0.005), ("paint".into(), 0.015)], ..ours };
         assert_eq!(shares(&staged).unwrap(), "flood 0.5 (25 %), paint 1.5 (75 %)");
