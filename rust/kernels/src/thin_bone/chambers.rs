@@ -73,9 +73,11 @@ fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     let mut mm = Array3::<f32>::zeros(grid.shape());
     distance::distance_mm_up_to(bone, WIDE_MM, grid, &mut mm, job)?;
     // a voxel beside bone is not bone, however small voxels are
-    let level = |mm: f32| if mm > 0.0 { ((f64::from(mm) / STEP_MM) as usize).clamp(1, LEVELS) as u8 } else { 0 };
+    let level =
+        |mm: f32| if mm > 0.0 { (f64::from(mm) / STEP_MM).clamp(1.0, LEVELS as f64).floor() as f32 } else { 0.0 };
+    mm.par_mapv_inplace(level);
     // in the memory of the distances
-    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(|mm| cell(level(mm), UNSEEN)).collect())
+    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(|level| cell(level as u8, UNSEEN)).collect())
 }
 
 /// Numbers wide open space, block by block; gives the first number that is free then.
@@ -147,7 +149,7 @@ fn flood(cells: &mut [u32], open: u32, slabs: usize, grid: &Grid, job: &Job) -> 
 /// Levels below the widest, highest first, in bands that hold a share of all voxels, so that their order needs little
 /// room.
 fn bands(cells: &[u32]) -> Vec<Range<u8>> {
-    const LEAST_BANDS: usize = 16;
+    const LEAST_BANDS: usize = 6;
     let none = || [0_usize; 256];
     let counts = cells.par_chunks(TOGETHER).fold(none, |mut counts, cells| {
         cells.iter().for_each(|&c| counts[level(c) as usize] += 1);

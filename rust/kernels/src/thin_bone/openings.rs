@@ -245,6 +245,9 @@ const LOOKS: f64 = 8.0;
 pub(super) fn narrows(throat: &Throat, space: &Space) -> bool {
     let Space { size, spacing, .. } = *space;
     let radius_mm = throat.voxels.iter().map(|&v| space.radius_mm(v)).fold(0.0, f64::max);
+    if radius_mm >= WIDE_MM - 1.0 {
+        return false;
+    }
     let reach_mm = 2.0 * radius_mm + 1.5;
     let range = [0, 1, 2].map(|a| {
         let (low, high) =
@@ -253,21 +256,23 @@ pub(super) fn narrows(throat: &Throat, space: &Space) -> bool {
     });
     // wide space is looked at in steps
     let step = [0, 1, 2].map(|a| (reach_mm / (LOOKS * spacing[a])).floor().max(1.0) as usize);
-    let mut widest = [0.0_f64; 2];
+    let mut is_wide = [false; 2];
     for z in range[2].clone().step_by(step[2]) {
         for y in range[1].clone().step_by(step[1]) {
             for x in range[0].clone().step_by(step[0]) {
                 let p = [0, 1, 2].map(|a| [x, y, z][a] as f64 * spacing[a] - throat.middle_mm[a]);
                 let along = dot(p, throat.axis);
-                let aside = (dot(p, p) - along * along).max(0.0).sqrt();
-                if aside <= along.abs() {
-                    let side = &mut widest[usize::from(along > 0.0)];
-                    *side = side.max(space.radius_mm([x, y, z]));
+                let is_in_cone = dot(p, p) <= 2.0 * along * along;
+                if is_in_cone && space.radius_mm([x, y, z]) >= WIDENS * radius_mm {
+                    is_wide[usize::from(along > 0.0)] = true;
+                    if is_wide == [true; 2] {
+                        return true;
+                    }
                 }
             }
         }
     }
-    widest.iter().all(|&w| w >= WIDENS * radius_mm) && radius_mm < WIDE_MM - 1.0
+    false
 }
 
 #[cfg(test)]

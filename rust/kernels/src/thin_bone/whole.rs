@@ -3,7 +3,7 @@
 //! The basins that are wide on both sides of the piece are markers; all others around go to that side from which they
 //! are reached by the widest way. What lies between both sides is the whole.
 
-use super::chambers::{STEP_MM, Space, basin, level};
+use super::chambers::{STEP_MM, Space, UNSEEN, basin, level};
 use super::linalg::dot;
 use super::openings::{Face, Throat, WIDENS, narrows, parts, throat};
 use crate::grid::unravel;
@@ -17,14 +17,14 @@ const FARTHER: f64 = 1.15;
 /// Steps from a piece's middle to the end of what is looked at for markers.
 const LOOKS: f64 = 8.0;
 
-/// What a voxel is: bone, a side (1 or 2), or space that no way within reach leads to.
-const BONE: u8 = 0;
-const BEYOND: u8 = 4;
+/// What a voxel is: a side (1 or 2), space that no way within reach leads to, or bone.
+const BEYOND: u8 = 0;
+const BONE: u8 = 4;
 
 /// Room for what is looked at one after the other.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Of each basin, 0 where none.
+    /// Of each basin.
     sides: Vec<u8>,
     /// What each voxel of a box is.
     voxels: Vec<u8>,
@@ -67,15 +67,9 @@ fn within(
     let rows = || (low[2]..high[2]).flat_map(|z| (low[1]..high[1]).map(move |y| [low[0], y, z]));
     for first in rows() {
         let row = &cells[space.index(first)..][..high[0] - low[0]];
-        for (v, &c) in voxels[at(first)..].iter_mut().zip(row) {
-            *v = match sides[basin(c) as usize] {
-                _ if level(c) == 0 => BONE,
-                0 => BEYOND,
-                side => side,
-            };
-        }
+        voxels[at(first)..].iter_mut().zip(row).for_each(|(v, &c)| *v = sides[basin(c) as usize]);
     }
-    reached.iter().for_each(|&b| sides[b as usize] = 0);
+    reached.iter().for_each(|&b| sides[b as usize] = BEYOND);
 
     let mut faces = Vec::new();
     for first in rows() {
@@ -169,7 +163,8 @@ fn markers(
     if ![1, 2].iter().all(|&side| markers.iter().any(|m| m.1 == side)) {
         return None;
     }
-    scratch.sides.resize(space.ways.basins(), 0);
+    scratch.sides.resize(space.ways.basins(), BEYOND);
+    scratch.sides[UNSEEN as usize] = BONE;
     markers.iter().for_each(|&(b, side)| scratch.sides[b as usize] = side);
     Some(markers.into_iter().map(|(b, _)| b).collect())
 }
