@@ -4,7 +4,8 @@ use super::calibration::{Calibration, Source};
 use super::measure::Scale;
 use super::{Found, profile};
 use crate::Grid;
-use ndarray::ArrayRef3;
+use ndarray::{ArrayRef3, Axis};
+use rayon::prelude::*;
 
 /// What was found on the way.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,7 +75,8 @@ pub enum Verdict {
 impl Found {
     /// All that a user may want to know, with the density of thick bone.
     pub(super) fn report(self, calibration: Calibration, thick_hu: f64, added: &ArrayRef3<u8>, grid: &Grid) -> Report {
-        let added = added.iter().filter(|&&a| a != 0).count();
+        let added: usize =
+            added.axis_iter(Axis(0)).into_par_iter().map(|s| s.iter().filter(|a| **a != 0).count()).sum();
         Report {
             bone_hu: [thick_hu, self.scale.bone_hu],
             thinnest_seen_mm: thinnest_seen(&self.scale),

@@ -15,6 +15,7 @@ use crate::grid::unravel;
 use crate::{Grid, Job, Result};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// A wall measured through one voxel.
 #[derive(Debug, Clone, Copy)]
@@ -100,11 +101,11 @@ pub(super) fn link(
 ) -> Result<Linked> {
     let graph = Graph::new(nodes, grid);
     job.check()?;
-    let evidence = nodes.iter().map(|n| LOUDEST.map(|loudest| odds(&n.wall).clamp(-loudest, loudest))).collect();
+    let evidence = nodes.par_iter().map(|n| LOUDEST.map(|loudest| odds(&n.wall).clamp(-loudest, loudest))).collect();
     let shared = graph.diffuse(evidence, SHARE_MM, &job.part(0.1, 0.5))?;
     // what the wall around has
     let around = nodes
-        .iter()
+        .par_iter()
         .zip(&shared)
         .map(|(n, &[_, e])| {
             let t = n.wall.thickness_mm.min(THICK_RIM_MM);
@@ -117,10 +118,10 @@ pub(super) fn link(
         if weight > 0.0 { thickness / weight } else { 0.0 }
     };
     let is_whole = |(k, n): (usize, &Node)| shared[k][1] >= GROW && is_whole(&n.wall, rim_mm(k), noise_hu);
-    let whole: Vec<bool> = nodes.iter().enumerate().map(is_whole).collect();
+    let whole: Vec<bool> = nodes.par_iter().enumerate().map(is_whole).collect();
     let (bone, sheets) = graph.grow(&whole, |k| shared[k][0] >= START);
     let is_thin = |(k, n): (usize, &Node)| bone[k] && n.wall.thickness_mm < THIN_SHARE * rim_mm(k);
-    let thin = nodes.iter().enumerate().map(is_thin).collect();
+    let thin = nodes.par_iter().enumerate().map(is_thin).collect();
     let thickness_mm = thickness_mm.map_or_else(|| Ok(Vec::new()), |mm| graph.pool(mm, &job.part(0.9, 1.0)))?;
     Ok(Linked { bone, thin, thickness_mm, sheets })
 }
@@ -247,16 +248,17 @@ impl Blocks {
                 coarse.row([y, z], x..x + 1).start as u32
             })
             .collect();
-        let mut linked = vec![0_u32; coarse.voxels.len()];
-        for (k, node) in nodes.iter().enumerate() {
+        let linked: Vec<AtomicU32> = coarse.voxels.iter().map(|_| AtomicU32::new(0)).collect();
+        nodes.par_iter().enumerate().for_each(|(k, node)| {
             let from = block(node);
+            let mut offsets = 0;
             for (_, j) in edges.of(k).filter(|&(_, j)| of[j] != of[k]) {
                 let to = block(&nodes[j]);
-                let at = (0..3).rev().fold(0, |at, a| 3 * at + to[a] + 1 - from[a]);
-                linked[of[k] as usize] |= 1 << at;
+                offsets |= 1 << (0..3).rev().fold(0, |at, a| 3 * at + to[a] + 1 - from[a]);
             }
-        }
-        let edges = Edges::new(&coarse, |k, at, _| linked[k] >> at & 1 != 0);
+            linked[of[k] as usize].fetch_or(offsets, Relaxed);
+        });
+        let edges = Edges::new(&coarse, |k, at, _| linked[k].load(Relaxed) >> at & 1 != 0);
         Some(Self { of, edges, edge })
     }
 }
@@ -405,8 +407,11 @@ impl Index {
         let row = z * self.size[1] + y;
         let nodes = self.rows[row] as usize..self.rows[row + 1] as usize;
         let voxels = &self.voxels[nodes.clone()];
-        let place = |x: usize| nodes.start + voxels.partition_point(|&v| (v as usize) < row * self.size[0] + x);
-        place(x.start)..place(x.end)
+        let [first, end] = [x.start, x.end].map(|x| row * self.size[0] + x);
+        let before = voxels.partition_point(|&v| (v as usize) < first);
+        // a step or two where stretches are short
+        let within = voxels[before..].iter().take_while(|&&v| (v as usize) < end).count();
+        nodes.start + before..nodes.start + before + within
     }
 
     /// Calls `visit` with the offset and the number of every neighbour of a node.

@@ -15,10 +15,10 @@ pub(super) fn air<T: Voxel>(ct: &ArrayRef3<T>) -> (f64, f64) {
     if low.len() < 500 {
         return (-1000.0, f64::NEG_INFINITY);
     }
-    low.sort_unstable_by(f32::total_cmp);
-    let median = f64::from(low[low.len() / 2]);
-    let least = low[0];
-    let cut = low.iter().take_while(|&&v| v <= least + 0.5).count();
+    let middle = low.len() / 2;
+    let median = f64::from(*low.select_nth_unstable_by(middle, f32::total_cmp).1);
+    let least = low.iter().copied().fold(f32::INFINITY, f32::min);
+    let cut = low.iter().filter(|&&v| v <= least + 0.5).count();
     let is_cut = cut * 200 > low.len() && median > f64::from(least);
     (median, if is_cut { f64::from(least) } else { f64::NEG_INFINITY })
 }
