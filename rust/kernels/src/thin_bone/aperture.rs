@@ -37,6 +37,8 @@ const RIM_MM: std::ops::Range<f64> = 0.8..3.0;
 const RIM_SHARE: f64 = 0.5;
 const LEAST_SECTORS: usize = 6;
 const LEAST_RIM: usize = 12;
+/// No more of them are weighed.
+const MOST_RIM: usize = 250;
 /// Thicker walls have edges of their own.
 const THICK_MM: f32 = 2.5;
 /// No plate is modelled thinner than this.
@@ -64,21 +66,30 @@ const PASSES_MM: f64 = 3.0;
 /// It shows where the media on both sides of the wall differ by this, HU.
 const PASSES_HU: f64 = 250.0;
 
-/// A place on the wall's surface.
-struct Place {
+/// A voxel on the wall's surface.
+#[derive(Clone, Copy)]
+struct Seen {
     voxel: [usize; 3],
     /// On the plane across the axis, from the opening's middle, mm.
     at: [f64; 2],
     /// Of the voxel over the surface, mm.
     above: f64,
+    is_bone: bool,
+    /// mm from the opening.
+    distance_mm: f64,
+}
+
+/// What the wall holds there.
+struct Place {
+    voxel: [usize; 3],
+    at: [f64; 2],
+    is_bone: bool,
+    distance_mm: f64,
     /// The medium against the axis (HU), step (HU) and mass (HU·mm), and the weights of these two in the sum of squares:
     /// step², both, mass².
     medium: f64,
     fit: [f64; 2],
     weights: [f64; 3],
-    is_bone: bool,
-    /// mm from the opening.
-    distance_mm: f64,
     /// Share of the wall around, and what the mass alone says.
     share: f64,
     mass_share: f64,
@@ -140,7 +151,7 @@ pub(super) fn fit<T: Voxel>(
     let edge = EdgeTable::new(&profile.spread);
     let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
     let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
-    let mut places = Vec::new();
+    let mut seen = Vec::new();
     let range = [0, 1, 2].map(|a| middle[a].saturating_sub(reach[a])..(middle[a] + reach[a] + 1).min(size[a]));
     for z in range[2].clone() {
         for y in range[1].clone() {
@@ -155,27 +166,16 @@ pub(super) fn fit<T: Voxel>(
                     let [x, y, z] = grid.nearest_voxel(surface.point(at, above));
                     full[[z, y, x]] != 0
                 });
-                places.push(Place {
-                    voxel: [x, y, z],
-                    at,
-                    above,
-                    medium: 0.0,
-                    fit: [0.0; 2],
-                    weights: [0.0; 3],
-                    is_bone,
-                    distance_mm: f64::INFINITY,
-                    share: 1.0,
-                    mass_share: 1.0,
-                });
+                seen.push(Seen { voxel: [x, y, z], at, above, is_bone, distance_mm: f64::INFINITY });
             }
         }
     }
     let diagonal_mm = length(spacing);
     let throat_at: Vec<[f64; 2]> = throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect();
-    let is_gap = |p: &&Place| !p.is_bone && nearest_mm(p.at, &throat_at) <= diagonal_mm;
-    let gap: Vec<[f64; 2]> = places.iter().filter(is_gap).map(|p| p.at).collect();
+    let is_gap = |p: &&Seen| !p.is_bone && nearest_mm(p.at, &throat_at) <= diagonal_mm;
+    let gap: Vec<[f64; 2]> = seen.iter().filter(is_gap).map(|p| p.at).collect();
     let gap = if gap.is_empty() { throat_at } else { gap };
-    places.iter_mut().for_each(|p| p.distance_mm = nearest_mm(p.at, &gap));
+    seen.iter_mut().for_each(|p| p.distance_mm = nearest_mm(p.at, &gap));
 
     let wall_through = |voxel: [usize; 3]| {
         let mut found = None;
@@ -184,32 +184,32 @@ pub(super) fn fit<T: Voxel>(
     };
     let is_parallel = |j: usize| dot(pieces[j].n(), surface.n).abs() >= LEAST_COSINE;
     let is_wall = |j: usize| pieces[j].is_bone && is_parallel(j) && pieces[j].thickness_mm < THICK_MM;
-    let ring: Vec<usize> = (0..places.len()).filter(|&k| RIM_MM.contains(&places[k].distance_mm)).collect();
-    let rim: Vec<usize> =
-        ring.iter().copied().filter(|&k| wall_through(places[k].voxel).is_some_and(is_wall)).collect();
+    let ring = || seen.iter().filter(|p| RIM_MM.contains(&p.distance_mm));
+    let rim: Vec<Seen> = ring().filter(|p| wall_through(p.voxel).is_some_and(is_wall)).copied().collect();
     let mut sectors = [false; 8];
-    for &k in &rim {
-        let [u, v] = places[k].at;
+    for [u, v] in rim.iter().map(|p| p.at) {
         sectors[((v.atan2(u) / TAU + 0.5) * 8.0) as usize % 8] = true;
     }
-    let is_around = rim.len() as f64 >= RIM_SHARE * ring.len() as f64;
+    let is_around = rim.len() as f64 >= RIM_SHARE * ring().count() as f64;
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
     }
-    for p in &mut places {
-        let [x, y, z] = p.voxel;
-        let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-        ([p.medium, p.fit[0], p.fit[1]], p.weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
-    }
-    let sheet_mm = |places: &[Place], of: &[usize]| {
-        let through = of.iter().filter_map(|&k| wall_through(places[k].voxel)).filter(|&j| is_parallel(j));
+    let fit = |p: &Seen| {
+        let voxel = ((p.voxel[2] * size[1] + p.voxel[1]) * size[0] + p.voxel[0]) as u32;
+        let ([medium, step, mass], weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
+        let Seen { voxel, at, is_bone, distance_mm, .. } = *p;
+        Some(Place { voxel, at, is_bone, distance_mm, medium, fit: [step, mass], weights, share: 1.0, mass_share: 1.0 })
+    };
+    let mut rim: Vec<Place> = rim.iter().step_by(rim.len().div_ceil(MOST_RIM)).filter_map(fit).collect();
+    let mut places: Vec<Place> = seen.iter().filter(|p| p.distance_mm <= AROUND_MM).filter_map(fit).collect();
+    let sheet_mm = |voxels: &mut dyn Iterator<Item = [usize; 3]>| {
+        let through = voxels.filter_map(wall_through).filter(|&j| is_parallel(j));
         let mut mm: Vec<f64> = through.map(|j| f64::from(pieces[j].thickness_mm)).collect();
         (!mm.is_empty()).then(|| median(&mut mm))
     };
-    let rim_mm = sheet_mm(&places, &rim)?;
-    let passes = share_out(&mut places, &rim, rim_mm, scale);
-    let noise = (rim.iter().map(|&k| places[k].missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
-    places.retain(|p| p.distance_mm <= AROUND_MM);
+    let rim_mm = sheet_mm(&mut rim.iter().map(|p| p.voxel))?;
+    let passes = share_out(&mut places, &mut rim, rim_mm, scale);
+    let noise = (rim.iter().map(|p| p.missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
 
     let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
     let if_empty = |area_mm2: f64| if_empty(area_mm2, spread_mm2);
@@ -225,7 +225,7 @@ pub(super) fn fit<T: Voxel>(
             let inner_mm = (0.25 * area_mm2 / PI).sqrt();
             let inner: Vec<usize> = open.iter().copied().filter(|&k| apart_mm(places[k].at, at) <= inner_mm).collect();
             let inner = if inner.is_empty() { &open[..1] } else { &inner };
-            let of_sheet = sheet_mm(&places, inner).map(|mm| mm / rim_mm);
+            let of_sheet = sheet_mm(&mut inner.iter().map(|&k| places[k].voxel)).map(|mm| mm / rim_mm);
             let mean = mean_share(&places, inner);
             (at, Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false, of_sheet })
         };
@@ -350,21 +350,21 @@ fn step_and_mass<T: Voxel>(
     Some((found, [rest(1, 1), rest(2, 1), rest(2, 2)]))
 }
 
-/// Gives each place its share of the wall around it, by the better of two explanations of what is not wall: one
+/// Gives each place, of the `rim` too, its share of the wall around it, by the better of two explanations of what is not wall: one
 /// medium on both sides, or the step between both media. Where neither is true because another medium begins, such as
 /// a second wall that joins from there, the mass alone counts. Returns whether one medium passes where there were two.
 ///
 /// Next to air the wall around, `rim_mm` thick, may have mucosa on it that the place lacks: where nothing passes, what
 /// shows as much as bare bone is no hole.
-fn share_out(places: &mut [Place], rim: &[usize], rim_mm: f64, scale: &Scale) -> bool {
-    let mut steps: Vec<f64> = rim.iter().map(|&k| places[k].fit[0].abs()).collect();
+fn share_out(places: &mut [Place], rim: &mut [Place], rim_mm: f64, scale: &Scale) -> bool {
+    let mut steps: Vec<f64> = rim.iter().map(|p| p.fit[0].abs()).collect();
     let is_at_air = median(&mut steps) >= PASSES_HU;
     let variance = scale.noise_hu.powi(2) * scale.noise_voxels;
     let mut unexplained = [0.0; 2];
-    let mut found = Vec::with_capacity(places.len());
-    for p in &*places {
+    let mut found = Vec::with_capacity(places.len() + rim.len());
+    for p in places.iter().chain(&*rim) {
         let (mut wall, mut sum) = ([0.0; 2], 0.0);
-        for r in rim.iter().map(|&k| &places[k]) {
+        for r in &*rim {
             let weight = 1.0 / (square_apart(r.at, p.at) + 0.25);
             wall = [0, 1].map(|k| wall[k] + weight * r.fit[k]);
             sum += weight;
@@ -397,7 +397,7 @@ fn share_out(places: &mut [Place], rim: &[usize], rim_mm: f64, scale: &Scale) ->
     let better = usize::from(!passes);
     // mucosa makes up for no hole beside
     let most = if is_at_air && !passes { 1.0 } else { f64::INFINITY };
-    for (p, (shares, by_mass, is_other)) in places.iter_mut().zip(found) {
+    for (p, (shares, by_mass, is_other)) in places.iter_mut().chain(rim).zip(found) {
         p.share = by_mass.filter(|_| is_other[better]).unwrap_or(shares[better]).min(most);
         p.mass_share = shares[1];
     }
