@@ -51,7 +51,6 @@ use measure::Scale;
 use ndarray::ArrayRef3;
 use outside::Outside;
 use scan::{Scan, Walls};
-use sheets::Node;
 
 /// Adds to the `base` bone of a CT (HU) the walls too thin for any threshold, as far as their mass shows.
 ///
@@ -104,17 +103,11 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     let candidates = candidates::find(&scan, &job.stage("candidates", 0.0, 0.25))?;
     let nodes = survey::survey(&scan, candidates, &job.stage("measurement", 0.25, 0.6))?;
     scan.scale.bone_hu = density::thin_bone(scan.ct, &nodes, &scan.scale);
-    let thickness_mm = if outputs.ask_for_thickness() {
-        let is_asked = |node: &Node| node.wall.evidence > 0.0;
-        Some(refine::thickness(scan.ct, &nodes, is_asked, &scan.scale, &job.stage("thickness", 0.6, 0.65))?)
-    } else {
-        None
-    };
     let linked = {
-        let stage = job.stage("sheets", 0.65, 0.75);
-        sheets::link(&nodes, thickness_mm.as_deref(), scan.scale.noise_hu as f32, scan.grid, &stage)?
+        let thickness_mm = |bone: &[bool], job: &Job| refine::thickness(scan.ct, &nodes, bone, &scan.scale, job);
+        let asked = outputs.ask_for_thickness().then_some(thickness_mm);
+        sheets::link(&nodes, asked, scan.scale.noise_hu as f32, scan.grid, &job.stage("sheets", 0.6, 0.75))?
     };
-    drop(thickness_mm);
 
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.write(&scan, &nodes, &linked);

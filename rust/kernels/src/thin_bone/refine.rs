@@ -26,16 +26,17 @@ const N: usize = 6;
 const LEAST: [f64; N] = [-1.5, 0.0, 0.0, -1100.0, -1100.0, -100.0];
 const MOST: [f64; N] = [1.5, 3.0, 3.0, 300.0, 300.0, 200.0];
 
-/// The thickness in mm of each node that is `asked` for, of the others as it was measured; `scale` has the density
-/// of thin bone.
+/// The thickness in mm of each node that is `bone` and shows it, of the others as it was measured; `scale` has the
+/// density of thin bone.
 pub(super) fn thickness<T: Voxel>(
     ct: &ArrayRef3<T>,
     nodes: &[Node],
-    asked: impl Fn(&Node) -> bool + Sync,
+    bone: &[bool],
     scale: &Scale,
     job: &Job,
 ) -> Result<Vec<f32>> {
-    let mut order: Vec<u32> = (0..nodes.len() as u32).filter(|&k| asked(&nodes[k as usize])).collect();
+    let is_asked = |&k: &u32| bone[k as usize] && nodes[k as usize].wall.evidence > 0.0;
+    let mut order: Vec<u32> = (0..nodes.len() as u32).filter(is_asked).collect();
     order.par_sort_unstable_by_key(|&k| (nodes[k as usize].direction, k));
     let groups: Vec<&[u32]> =
         order.chunk_by(|&a, &b| nodes[a as usize].direction == nodes[b as usize].direction).collect();
@@ -205,7 +206,7 @@ mod tests {
                 nodes.push(Node { voxel: c.voxel, direction: c.direction, wall });
             });
             let linear = nodes[0].wall.thickness_mm;
-            let found = thickness(&ct, &nodes, |_| true, &scale, &Job::new()).unwrap()[0];
+            let found = thickness(&ct, &nodes, &[true], &scale, &Job::new()).unwrap()[0];
             println!("{wall_mm} mm under {lining_mm} mm: {found:.3} mm; linear {linear:.3} mm");
             assert!((f64::from(found) - wall_mm).abs() < 0.05, "{found} of {wall_mm} mm under {lining_mm} mm");
         }

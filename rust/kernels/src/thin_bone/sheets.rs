@@ -94,7 +94,7 @@ pub(super) struct Linked {
 /// Links the nodes, which are in order of their voxels, into sheets; pools their thickness along them.
 pub(super) fn link(
     nodes: &[Node],
-    thickness_mm: Option<&[f32]>,
+    thickness_mm: Option<impl FnOnce(&[bool], &Job) -> Result<Vec<f32>>>,
     noise_hu: f32,
     grid: &Grid,
     job: &Job,
@@ -102,7 +102,7 @@ pub(super) fn link(
     let graph = Graph::new(nodes, grid);
     job.check()?;
     let evidence = nodes.par_iter().map(|n| LOUDEST.map(|loudest| odds(&n.wall).clamp(-loudest, loudest))).collect();
-    let shared = graph.diffuse(evidence, SHARE_MM, &job.part(0.1, 0.5))?;
+    let shared = graph.diffuse(evidence, SHARE_MM, &job.part(0.1, 0.25))?;
     // what the wall around has
     let around = nodes
         .par_iter()
@@ -112,7 +112,7 @@ pub(super) fn link(
             if odds(&n.wall) > OWN && e > GROW { [t, 1.0] } else { [0.0; 2] }
         })
         .collect();
-    let around = graph.diffuse(around, SHARE_MM, &job.part(0.5, 0.8))?;
+    let around = graph.diffuse(around, SHARE_MM, &job.part(0.25, 0.4))?;
     let rim_mm = |k: usize| {
         let [thickness, weight] = around[k];
         if weight > 0.0 { thickness / weight } else { 0.0 }
@@ -122,7 +122,10 @@ pub(super) fn link(
     let (bone, sheets) = graph.grow(&whole, |k| shared[k][0] >= START);
     let is_thin = |(k, n): (usize, &Node)| bone[k] && n.wall.thickness_mm < THIN_SHARE * rim_mm(k);
     let thin = nodes.par_iter().enumerate().map(is_thin).collect();
-    let thickness_mm = thickness_mm.map_or_else(|| Ok(Vec::new()), |mm| graph.pool(mm, &job.part(0.9, 1.0)))?;
+    let thickness_mm = match thickness_mm {
+        Some(measure) => graph.pool(&measure(&bone, &job.part(0.4, 0.95))?, &bone, &job.part(0.95, 1.0))?,
+        None => Vec::new(),
+    };
     Ok(Linked { bone, thin, thickness_mm, sheets })
 }
 
@@ -284,10 +287,11 @@ impl<'a> Graph<'a> {
     }
 
     /// Thicknesses pooled along the sheets, the surer the more.
-    fn pool(&self, thickness_mm: &[f32], job: &Job) -> Result<Vec<f32>> {
-        let values = self.nodes.iter().zip(thickness_mm).map(|(n, mm)| {
+    fn pool(&self, thickness_mm: &[f32], bone: &[bool], job: &Job) -> Result<Vec<f32>> {
+        let values = self.nodes.iter().zip(thickness_mm).zip(bone).map(|((n, mm), &is_bone)| {
             let contrast = n.wall.thickness_mm / n.wall.mass.abs().max(1e-3);
-            let trust = if n.wall.evidence > 0.0 { (n.wall.mass_se * contrast.abs() + 0.02).powi(-2) } else { 0.0 };
+            let shows = is_bone && n.wall.evidence > 0.0;
+            let trust = if shows { (n.wall.mass_se * contrast.abs() + 0.02).powi(-2) } else { 0.0 };
             [trust * mm, trust]
         });
         let pooled = self.diffuse(values.collect(), 0.8 * SHARE_MM, job)?;
