@@ -80,9 +80,15 @@ impl EdgeTable {
     }
 
     pub(super) fn at(&self, s: f64) -> f64 {
+        self.with_slope(s).0
+    }
+
+    /// The image and its slope, per mm.
+    pub(super) fn with_slope(&self, s: f64) -> (f64, f64) {
         let place = ((s + self.reach_mm) * self.per_mm).clamp(0.0, (self.values.len() - 2) as f64);
         let k = place as usize;
-        self.values[k] + (place - k as f64) * (self.values[k + 1] - self.values[k])
+        let rise = self.values[k + 1] - self.values[k];
+        (self.values[k] + (place - k as f64) * rise, rise * self.per_mm)
     }
 }
 

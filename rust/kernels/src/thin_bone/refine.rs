@@ -18,8 +18,6 @@ use rayon::prelude::*;
 const START_LINING_MM: [f64; 2] = [0.1, 0.7];
 const LINING_MM: f64 = 1.0;
 const ROUNDS: usize = 12;
-/// Slopes are taken over this, mm.
-const SLOPE_MM: f64 = 0.02;
 
 /// Parameters: the wall's middle, its thickness, the lining's thickness, HU of both media and of the lining.
 const N: usize = 6;
@@ -139,10 +137,9 @@ impl Fit<'_> {
         for b in (0..self.profile.bins).filter(|&b| self.profile.weight[b] > 0.0) {
             let root = self.profile.weight[b].sqrt();
             let s = self.profile.distance_mm[b];
-            let seen = edges.map(|e| self.edge.at(s - e));
-            let slope =
-                edges.map(|e| (self.edge.at(s - e + SLOPE_MM) - self.edge.at(s - e - SLOPE_MM)) / (2.0 * SLOPE_MM));
-            let fall = [0, 1, 2].map(|k| -heights[k] * slope[k]);
+            let images = edges.map(|e| self.edge.with_slope(s - e));
+            let seen = images.map(|(image, _)| image);
+            let fall = [0, 1, 2].map(|k| -heights[k] * images[k].1);
             let model = behind + (0..3).map(|k| heights[k] * seen[k]).sum::<f64>();
             let row = [
                 fall[0] + fall[1] + fall[2],
