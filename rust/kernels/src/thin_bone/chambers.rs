@@ -68,6 +68,14 @@ pub(super) fn basin(cell: u32) -> u32 {
     cell & (MOST_BASINS as u32 - 1)
 }
 
+/// The basin of cells, if those that have one share it; found without branches, which nothing predicts.
+fn only_basin(cells: [[u32; 2]; 3]) -> Option<u32> {
+    let basins = cells.as_flattened().iter().map(|&c| basin(c));
+    let any = basins.clone().fold(UNSEEN, u32::max);
+    let is_one = basins.fold(true, |is_one, b| is_one & ((b == UNSEEN) | (b == any)));
+    (is_one & (any != UNSEEN)).then_some(any)
+}
+
 /// The distance of each voxel to bone as a level, without basins yet.
 fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     let mut mm = Array3::<f32>::zeros(grid.shape());
@@ -278,6 +286,12 @@ impl Basins {
             let (x, y, here) = (i as u32 % nx as u32, i as u32 / nx as u32 % ny as u32, level(cells[i]));
             let inside =
                 [x > 0, x as usize + 1 < nx, y > 0, y as usize + 1 < ny, i >= strides[2], i + strides[2] < cells.len()];
+            if inside == [true; 6]
+                && let Some(only) = only_basin([0, 1, 2].map(|a| [cells[i - strides[a]], cells[i + strides[a]]]))
+            {
+                cells[i] = cell(here, only);
+                continue;
+            }
             let (mut mine, mut seen, mut widest) = (UNSEEN, UNSEEN, 0);
             for (k, _) in inside.into_iter().enumerate().filter(|(_, inside)| *inside) {
                 let beside = cells[if k % 2 == 0 { i - strides[k / 2] } else { i + strides[k / 2] }];

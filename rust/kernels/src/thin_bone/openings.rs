@@ -108,51 +108,52 @@ impl Face {
 
 /// The throats between chambers, whole and each once.
 fn collect(space: &Space, largest_mm2: f64) -> Vec<Throat> {
-    let mut throats = Vec::new();
-    for share in 0..SHARES {
-        let faces = faces(space, share);
-        let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
-        throats.par_extend(groups.into_par_iter().flat_map_iter(|group| {
-            let mut found = Vec::new();
-            parts(group, space.size, |part| {
-                let throat = throat(part, space.size, space.spacing, largest_mm2);
-                found.extend(throat.filter(|t| narrows(t, space)).map(|t| (group[0].pair, t)));
-            });
-            found
-        }));
-    }
-    throats.sort_by_key(|(pair, _)| *pair);
+    let faces = faces(space);
+    let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
+    let pieces = groups.into_par_iter().flat_map_iter(|group| {
+        let mut found = Vec::new();
+        parts(group, space.size, |part| {
+            let throat = throat(part, space.size, space.spacing, largest_mm2);
+            found.extend(throat.filter(|t| narrows(t, space)));
+        });
+        found
+    });
     // a hole where more than two chambers meet shows in pieces
-    let whole = |scratch: &mut Scratch, (_, piece): &_| whole::whole(space, piece, largest_mm2, scratch);
-    let mut whole: Vec<Throat> = throats.par_iter().map_init(Scratch::default, whole).flatten_iter().collect();
+    let whole = |scratch: &mut Scratch, piece| whole::whole(space, &piece, largest_mm2, scratch);
+    let mut whole: Vec<Throat> = pieces.map_init(Scratch::default, whole).flatten_iter().collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
     without_repeats(whole)
 }
 
-/// Faces are gathered in so many shares, which need that much less room.
-const SHARES: u32 = 3;
-
-/// The faces between narrow places of different chambers, in order of their pairs and voxels; those of a share of the
-/// pairs.
-fn faces(space: &Space, share: u32) -> Vec<Face> {
+/// The faces between narrow places of different chambers, in order of their pairs and voxels.
+fn faces(space: &Space) -> Vec<Face> {
     const TOGETHER: usize = 16;
     let Space { ref cells, ref chambers, size, .. } = *space;
     let strides = [1, size[0], size[0] * size[1]];
-    let is_narrow = |c: u32| basin(c) != UNSEEN && (level(c) as usize) < LEVELS;
+    let is_narrow = |c: u32| (level(c) as usize) < LEVELS;
+    let differ = |(&c, &d): (&u32, &u32)| (basin(c) != basin(d)) & (basin(c) != UNSEEN) & (basin(d) != UNSEEN);
     let of_slice = |z: usize| {
         let mut faces = Vec::new();
-        for i in (z * strides[2]..(z + 1) * strides[2]).filter(|&i| is_narrow(cells[i])) {
-            let ends = [i % size[0] + 1 == size[0], i / size[0] % size[1] + 1 == size[1], z + 1 == size[2]];
-            for a in (0..3).filter(|&a| !ends[a]) {
-                let j = i + strides[a];
-                if basin(cells[i]) == basin(cells[j]) {
+        for (y, a) in (0..size[1]).flat_map(|y| [0, 1, 2].map(|a| (y, a))) {
+            if a == 1 && y + 1 == size[1] || a == 2 && z + 1 == size[2] {
+                continue;
+            }
+            let first = z * strides[2] + y * strides[1];
+            let count = if a == 0 { size[0] - 1 } else { size[0] };
+            for start in (0..count).step_by(TOGETHER) {
+                let i = first + start;
+                let mine = &cells[i..][..TOGETHER.min(count - start)];
+                let others = &cells[i + strides[a]..][..mine.len()];
+                if !mine.iter().zip(others).fold(false, |any, pair| any | differ(pair)) {
                     continue;
                 }
-                let [c, d] = [cells[i], cells[j]].map(|c| chambers[basin(c) as usize]);
-                if d != c && c.min(d) % SHARES == share && is_narrow(cells[j]) {
-                    let forward = c < d;
-                    let voxel = if forward { i } else { j } as u32;
-                    faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
+                for (k, pair) in mine.iter().zip(others).enumerate().filter(|(_, pair)| differ(*pair)) {
+                    let [c, d] = [pair.0, pair.1].map(|&c| chambers[basin(c) as usize]);
+                    if c != d && is_narrow(*pair.0) && is_narrow(*pair.1) {
+                        let forward = c < d;
+                        let voxel = if forward { i + k } else { i + k + strides[a] } as u32;
+                        faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
+                    }
                 }
             }
         }
@@ -164,7 +165,7 @@ fn faces(space: &Space, share: u32) -> Vec<Face> {
         let found: Vec<Vec<Face>> = (z..(z + TOGETHER).min(size[2])).into_par_iter().map(of_slice).collect();
         faces.extend(found.into_iter().flatten());
     }
-    faces.par_sort_unstable_by_key(|f| (f.pair, f.voxel, f.axis));
+    faces.par_sort_unstable_by_key(|f| (f.pair, f.voxel, f.axis, f.forward));
     faces
 }
 
