@@ -147,7 +147,7 @@ impl Envelope {
                 self.add(i, f64::from(height));
             }
         }
-        let ends = self.from.iter().skip(1).map(|&from| (from.floor() + 1.0) as usize).chain([end]);
+        let ends = self.from.iter().skip(1).map(|&from| (from + 1.0) as usize).chain([end]);
         let mut next = first;
         for (&(apex, height), until) in self.apex.iter().zip(ends) {
             for (i, out) in column.iter_mut().enumerate().take(until.min(end)).skip(next) {

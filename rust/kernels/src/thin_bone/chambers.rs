@@ -81,11 +81,10 @@ fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     let mut mm = Array3::<f32>::zeros(grid.shape());
     distance::distance_mm_up_to(bone, WIDE_MM, grid, &mut mm, job)?;
     // a voxel beside bone is not bone, however small voxels are
-    let level =
-        |mm: f32| if mm > 0.0 { (f64::from(mm) / STEP_MM).clamp(1.0, LEVELS as f64).floor() as f32 } else { 0.0 };
-    mm.par_mapv_inplace(level);
+    let level = |mm: f32| if mm > 0.0 { (f64::from(mm) / STEP_MM).clamp(1.0, LEVELS as f64) as u8 } else { 0 };
     // in the memory of the distances
-    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(|level| cell(level as u8, UNSEEN)).collect())
+    mm.par_mapv_inplace(|mm| f32::from_bits(cell(level(mm), UNSEEN)));
+    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(f32::to_bits).collect())
 }
 
 /// Numbers wide open space, block by block; gives the first number that is free then.

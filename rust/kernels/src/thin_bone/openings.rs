@@ -190,11 +190,11 @@ const LEAST_FACES: f64 = 0.9;
 pub(super) fn parts(faces: &[Face], size: [usize; 3], mut found: impl FnMut(&[&Face])) {
     let [nx, ny, _] = size;
     let mut forest: Vec<u32> = (0..faces.len() as u32).collect();
+    let places: Vec<[usize; 3]> = faces.iter().map(|f| unravel(f.voxel as usize, size)).collect();
     // each is joined to those before it: of its row, the row behind, and the three below
     for (below, behind) in [(0, 0), (0, 1), (1, -1), (1, 0), (1, 1)] {
         let mut first = 0;
-        for (k, face) in faces.iter().enumerate() {
-            let [x, y, z] = unravel(face.voxel as usize, size);
+        for (k, &[x, y, z]) in places.iter().enumerate() {
             let Some(z) = z.checked_sub(below) else { continue };
             let Some(y) = y.checked_add_signed(-behind).filter(|&y| y < ny) else { continue };
             let row = (z * ny + y) * nx;
