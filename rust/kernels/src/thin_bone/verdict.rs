@@ -27,6 +27,9 @@ const RASTER_GAP: f64 = 0.5;
 const PASSES_HU: f64 = 250.0;
 /// A wide opening is empty where it shows less than this share of the wall around it.
 const WIDE_RESIDUAL: f64 = 0.75;
+/// What is probable, and what is sure, in standard errors.
+const PROBABLY: f64 = 1.64;
+const SURELY: f64 = 4.0;
 
 /// Judges one throat, the `id`th of the list.
 pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat, id: usize) -> Opening {
@@ -80,14 +83,19 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     let voxel_mm = grid.voxel_mm3().cbrt();
     let is_measured = !is_wide || seen as f64 * voxel_mm * voxel_mm > radius_mm * radius_mm;
     let may_be_whole = is_measured && diameter_mm < WIDEST_GAP * sigma * psf::FWHM_PER_SIGMA;
+    // as much as a wall, as far as noise lets one see, and surely more than an empty hole
+    let shows_wall =
+        |q: f64| q >= WHOLE || q + PROBABLY * residual_se >= WHOLE && q - SURELY * residual_se > residual_if_empty;
     let verdict = match residual {
         _ if throat.share.is_some_and(|s| s.is_wall) => Verdict::Filled,
         Some(q) if throat.share.is_none() && q >= RASTER_GAP && diameter_mm < 1.2 * voxel_mm => Verdict::Filled,
-        Some(q) if throat.share.is_none() && q >= WHOLE && (inside_hu - rim_hu).abs() <= PASSES_HU && may_be_whole => {
+        Some(q)
+            if throat.share.is_none() && shows_wall(q) && (inside_hu - rim_hu).abs() <= PASSES_HU && may_be_whole =>
+        {
             Verdict::Filled
         }
         Some(q) if is_wide && q < WIDE_RESIDUAL => Verdict::Open,
-        Some(q) if q - 1.64 * residual_se <= residual_if_empty && residual_if_empty < TELLING => Verdict::Open,
+        Some(q) if q - PROBABLY * residual_se <= residual_if_empty && residual_if_empty < TELLING => Verdict::Open,
         None if is_wide => Verdict::Open,
         _ => Verdict::Undecided,
     };
