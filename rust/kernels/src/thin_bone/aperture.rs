@@ -350,9 +350,10 @@ fn step_and_mass<T: Voxel>(
     Some((found, [rest(1, 1), rest(2, 1), rest(2, 2)]))
 }
 
-/// Gives each place, of the `rim` too, its share of the wall around it, by the better of two explanations of what is not wall: one
-/// medium on both sides, or the step between both media. Where neither is true because another medium begins, such as
-/// a second wall that joins from there, the mass alone counts. Returns whether one medium passes where there were two.
+/// Gives each place, of the `rim` too, its share of the wall around it, by the better of two explanations of what is
+/// not wall: one medium on both sides, or the step between both media. Where neither is true because another medium
+/// begins, such as a second wall that joins from there, the mass alone counts. Returns whether one medium passes where
+/// there were two.
 ///
 /// Next to air the wall around, `rim_mm` thick, may have mucosa on it that the place lacks: where nothing passes, what
 /// shows as much as bare bone is no hole.

@@ -17,6 +17,8 @@ pub(super) const LEVELS: usize = (WIDE_MM / STEP_MM) as usize;
 pub(super) const UNSEEN: u32 = 0;
 /// Wide open space on both sides of a wall is at least twice [`WIDE_MM`] apart, so never in one block.
 const OPEN_BLOCK_MM: f64 = 8.0;
+/// Looks from a place to the end of what is looked at around it.
+const LOOKS: f64 = 8.0;
 /// Slabs of at least so many voxels are flooded side by side.
 pub(super) const SLAB_VOXELS: usize = 1 << 23;
 
@@ -44,6 +46,11 @@ impl Space {
 
     pub(super) fn index(&self, [x, y, z]: [usize; 3]) -> usize {
         (z * self.size[1] + y) * self.size[0] + x
+    }
+
+    /// Voxels from one look to the next along each axis, where so far around a place few looks are enough.
+    pub(super) fn steps(&self, reach_mm: f64) -> [usize; 3] {
+        self.spacing.map(|s| (reach_mm / (LOOKS * s)).floor().max(1.0) as usize)
     }
 
     /// Radius of the largest ball in this space around the middle of a voxel, mm, up to [`WIDE_MM`].

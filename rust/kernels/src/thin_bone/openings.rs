@@ -58,12 +58,13 @@ impl Share {
     }
 
     fn may_be_empty(&self) -> bool {
-        self.mean - 1.64 * self.error <= self.if_empty
+        self.mean - PROBABLY * self.error <= self.if_empty
     }
 }
 
-/// What a wall lacks by this many standard errors is not there.
-const SURELY: f64 = 4.0;
+/// What is probable, and what is sure, in standard errors.
+pub(super) const PROBABLY: f64 = 1.64;
+pub(super) const SURELY: f64 = 4.0;
 /// Where the sheet itself shows this share, what lacks is the lining that the wall has around.
 const WHOLE: f64 = 0.8;
 /// Where an empty hole would show less than this share of its rim, it can be told from a wall.
@@ -239,9 +240,6 @@ pub(super) fn throat(part: &[&Face], size: [usize; 3], spacing: Vec3, largest_mm
     Some(Throat { middle_mm: middle.map(|m| m / total), axis: unit(sum)?, area_mm2, voxels, share: None })
 }
 
-/// Steps from a throat's middle to the end of what is looked at.
-const LOOKS: f64 = 8.0;
-
 /// Whether space is wider on both sides of a throat than in it: a cut through a passage of even width is no opening.
 pub(super) fn narrows(throat: &Throat, space: &Space) -> bool {
     let Space { size, spacing, .. } = *space;
@@ -256,7 +254,7 @@ pub(super) fn narrows(throat: &Throat, space: &Space) -> bool {
         low.ceil().max(0.0) as usize..(high.floor().max(0.0) as usize + 1).min(size[a])
     });
     // wide space is looked at in steps
-    let step = [0, 1, 2].map(|a| (reach_mm / (LOOKS * spacing[a])).floor().max(1.0) as usize);
+    let step = space.steps(reach_mm);
     let mut is_wide = [false; 2];
     for z in range[2].clone().step_by(step[2]) {
         for y in range[1].clone().step_by(step[1]) {

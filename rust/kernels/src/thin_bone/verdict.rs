@@ -6,7 +6,7 @@
 
 use super::linalg::{dot, median};
 use super::measure;
-use super::openings::{TELLING, Throat};
+use super::openings::{PROBABLY, SURELY, TELLING, Throat};
 use super::scan::{Scan, Walls};
 use super::{Opening, Verdict, psf};
 use crate::Voxel;
@@ -27,9 +27,6 @@ const RASTER_GAP: f64 = 0.5;
 const PASSES_HU: f64 = 250.0;
 /// A wide opening is empty where it shows less than this share of the wall around it.
 const WIDE_RESIDUAL: f64 = 0.75;
-/// What is probable, and what is sure, in standard errors.
-const PROBABLY: f64 = 1.64;
-const SURELY: f64 = 4.0;
 
 /// Judges one throat, the `id`th of the list.
 pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat, id: usize) -> Opening {

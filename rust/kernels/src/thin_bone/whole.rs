@@ -14,8 +14,6 @@ const LEAST_SLIT_MM2: f64 = 1.0;
 const MOST_REACH_MM: f64 = 10.0;
 /// And a second time, if that shows so many times as far.
 const FARTHER: f64 = 1.15;
-/// Steps from a piece's middle to the end of what is looked at for markers.
-const LOOKS: f64 = 8.0;
 
 /// What a voxel is: a side (1 or 2), space that no way within reach leads to, or bone.
 const BEYOND: u8 = 0;
@@ -135,7 +133,7 @@ fn markers(
 ) -> Option<Vec<u32>> {
     let radius_mm = piece.voxels.iter().map(|&v| space.radius_mm(v)).fold(0.0, f64::max);
     let least = ((WIDENS * radius_mm / STEP_MM).ceil() as u8).max(1);
-    let step = space.spacing.map(|s| (reach_mm / (LOOKS * s)).floor().max(1.0) as usize);
+    let step = space.steps(reach_mm);
     let mut seen: Vec<(u32, bool)> = Vec::new();
     for z in (low[2]..high[2]).step_by(step[2]) {
         for y in (low[1]..high[1]).step_by(step[1]) {
