@@ -5,7 +5,7 @@ use super::scan::Scan;
 use super::sheets::{Linked, Node};
 use crate::grid::unravel;
 use crate::{Grid, Result, Voxel};
-use ndarray::ArrayRef3;
+use ndarray::{ArrayRef3, Axis};
 use rayon::prelude::*;
 
 /// Where the results go; all on the scan's grid.
@@ -54,13 +54,17 @@ impl Outputs<'_> {
             let [x, y, z] = unravel(node.voxel as usize, scan.grid.size());
             [z, y, x]
         };
-        self.added.fill(0);
-        let is_added = |(k, node): (usize, &Node)| {
-            let [z, y, x] = place(node);
-            linked.bone[k] && scan.base[[z, y, x]] == 0 && !partial::is_in_canal(scan.ct, [x, y, z])
-        };
-        let is_added: Vec<bool> = nodes.par_iter().enumerate().map(is_added).collect();
-        nodes.iter().zip(is_added).filter(|(_, is_added)| *is_added).for_each(|(node, _)| self.added[place(node)] = 1);
+        let slice_voxels = scan.grid.voxels() / scan.grid.size()[2];
+        self.added.axis_iter_mut(Axis(0)).into_par_iter().enumerate().for_each(|(z, mut slice)| {
+            slice.fill(0);
+            let [first, end] = [z, z + 1].map(|z| nodes.partition_point(|n| (n.voxel as usize) < z * slice_voxels));
+            for k in (first..end).filter(|&k| linked.bone[k]) {
+                let [z, y, x] = place(&nodes[k]);
+                if scan.base[[z, y, x]] == 0 && !partial::is_in_canal(scan.ct, [x, y, z]) {
+                    slice[[y, x]] = 1;
+                }
+            }
+        });
         if let Some(map) = &mut self.thickness_mm {
             map.fill(0.0);
             bone().for_each(|(k, node)| map[place(node)] = linked.thickness_mm[k]);

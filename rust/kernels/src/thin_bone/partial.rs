@@ -73,14 +73,16 @@ fn grow<T: Voxel>(
         };
         (0..nz).into_par_iter().flat_map_iter(in_slice).collect()
     };
-    grown.iter().for_each(|&[x, y, z]| added[[z, y, x]] = 1);
-    while let Some(at) = grown.pop() {
-        for [x, y, z] in around(at) {
-            if may_join(&ct[[z, y, x]], base[[z, y, x]], added[[z, y, x]]) && joins(added, [x, y, z]) {
-                added[[z, y, x]] = 1;
-                grown.push([x, y, z]);
-            }
-        }
+    while !grown.is_empty() {
+        // many are found from several sides
+        grown.retain(|&[x, y, z]| std::mem::replace(&mut added[[z, y, x]], 1) == 0);
+        let added = &*added;
+        let beside = |&at: &[usize; 3]| {
+            around(at)
+                .filter(|&[x, y, z]| may_join(&ct[[z, y, x]], base[[z, y, x]], added[[z, y, x]]))
+                .filter(|&at| joins(added, at))
+        };
+        grown = grown.par_iter().flat_map_iter(beside).collect();
     }
 }
 
