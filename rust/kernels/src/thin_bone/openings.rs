@@ -190,28 +190,31 @@ const LEAST_FACES: f64 = 0.9;
 /// Splits the faces between two chambers, in order of their voxels, into connected surfaces.
 pub(super) fn parts(faces: &[Face], size: [usize; 3], mut found: impl FnMut(&[&Face])) {
     let [nx, ny, _] = size;
-    let mut forest: Vec<u32> = (0..faces.len() as u32).collect();
-    let places: Vec<[usize; 3]> = faces.iter().map(|f| unravel(f.voxel as usize, size)).collect();
-    // each is joined to those before it: of its row, the row behind, and the three below
-    for (below, behind) in [(0, 0), (0, 1), (1, -1), (1, 0), (1, 1)] {
+    let row = |f: &Face| f.voxel as usize / nx;
+    let runs: Vec<&[Face]> = faces.chunk_by(|a, b| b.voxel - a.voxel <= 1 && row(a) == row(b)).collect();
+    let ends = |run: &[Face]| [run[0].voxel, run[run.len() - 1].voxel];
+    let mut forest: Vec<u32> = (0..runs.len() as u32).collect();
+    // each is joined to those before it: of the row behind, and of the three below
+    for (below, behind) in [(0, 1), (1, -1), (1, 0), (1, 1)] {
         let mut first = 0;
-        for (k, &[x, y, z]) in places.iter().enumerate() {
-            let Some(z) = z.checked_sub(below) else { continue };
-            let Some(y) = y.checked_add_signed(-behind).filter(|&y| y < ny) else { continue };
+        for (k, run) in runs.iter().enumerate() {
+            let [from, to] = ends(run).map(|voxel| unravel(voxel as usize, size));
+            let Some(z) = from[2].checked_sub(below) else { continue };
+            let Some(y) = from[1].checked_add_signed(-behind).filter(|&y| y < ny) else { continue };
             let row = (z * ny + y) * nx;
-            let (low, high) = ((row + x.saturating_sub(1)) as u32, (row + (x + 1).min(nx - 1)) as u32);
-            while faces[first].voxel < low {
+            let (low, high) = ((row + from[0].saturating_sub(1)) as u32, (row + (to[0] + 1).min(nx - 1)) as u32);
+            while ends(runs[first])[1] < low {
                 first += 1;
             }
-            for j in (first..k).take_while(|&j| faces[j].voxel <= high) {
+            for j in (first..k).take_while(|&j| ends(runs[j])[0] <= high) {
                 join(&mut forest, j as u32, k as u32);
             }
         }
     }
-    let mut order: Vec<(u32, u32)> = (0..faces.len() as u32).map(|k| (root(&mut forest, k), k)).collect();
+    let mut order: Vec<(u32, u32)> = (0..runs.len() as u32).map(|k| (root(&mut forest, k), k)).collect();
     order.sort_unstable();
     for part in order.chunk_by(|a, b| a.0 == b.0) {
-        found(&part.iter().map(|&(_, k)| &faces[k as usize]).collect::<Vec<_>>());
+        found(&part.iter().flat_map(|&(_, k)| runs[k as usize]).collect::<Vec<_>>());
     }
 }
 

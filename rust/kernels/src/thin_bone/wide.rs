@@ -4,6 +4,7 @@
 //! on voxels taken together, as if seen from farther away. Small holes close by that and do not disturb.
 
 use super::openings::{self, Throat};
+use crate::bits::Bits;
 use crate::{Grid, Job, Result};
 use ndarray::{Array3, ArrayRef3};
 
@@ -23,10 +24,8 @@ pub(super) fn throats(
     let spacing = grid.spacing_mm();
     let block = spacing.map(|s| ((BLOCK_MM / s) as usize).max(1));
     let size = [0, 1, 2].map(|a| grid.size()[a].div_ceil(block[a]));
-    let mut blocks = Array3::<u8>::zeros((size[2], size[1], size[0]));
-    for ((z, y, x), _) in bone.indexed_iter().filter(|(_, b)| **b != 0) {
-        blocks[[z / block[2], y / block[1], x / block[0]]] = 1;
-    }
+    let mut blocks = Array3::zeros((size[2], size[1], size[0]));
+    Bits::from_mask(bone).coarsened(block).write_to(&mut blocks);
     let from_afar = [0, 1, 2].map(|a| spacing[a] * block[a] as f64 / FARTHER);
     let square = FARTHER * FARTHER;
     let mut found = openings::throats(&blocks, &Grid::axis_aligned(size, from_afar)?, largest_mm2 / square, job)?;
