@@ -5,7 +5,7 @@ use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
 use super::{Decision, Opening, Params, Verdict, specks, spots, verdict, wide};
 use crate::{Job, Result, Voxel};
-use ndarray::ArrayRef3;
+use ndarray::{ArrayRef3, Zip};
 use rayon::prelude::*;
 
 /// Openings up to the area of a circle of this diameter are looked for voxel by voxel.
@@ -23,9 +23,7 @@ pub(super) fn decide<T: Voxel>(
 ) -> Result<Vec<Opening>> {
     let Scan { base, grid, .. } = *scan;
     // all bone, until every opening is known
-    for (a, &b) in added.iter_mut().zip(base) {
-        *a |= u8::from(b != 0);
-    }
+    Zip::from(&mut *added).and(base).par_for_each(|a, &b| *a |= u8::from(b != 0));
     specks::clear(added, base, grid, &job.part(0.0, 0.02))?;
     let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.02, 0.8))?;
     let verdicts = job.stage("verdicts", 0.8, 0.98);
@@ -38,9 +36,7 @@ pub(super) fn decide<T: Voxel>(
     // a hole that was cleared may have left some
     specks::clear(added, base, grid, &job.part(0.98, 1.0))?;
     throats.splice(0..0, wide);
-    for (a, &b) in added.iter_mut().zip(base) {
-        *a &= u8::from(b == 0);
-    }
+    Zip::from(&mut *added).and(base).par_for_each(|a, &b| *a &= u8::from(b == 0));
     let judge = |(k, throat)| verdict::judge(scan, walls, throat, k + 1);
     let mut found: Vec<Opening> = throats.par_iter().enumerate().map(judge).collect();
     params.decisions.iter().for_each(|decision| apply(decision, &mut found));
