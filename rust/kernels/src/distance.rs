@@ -10,7 +10,7 @@ use ndarray::{ArrayRef3, ArrayView1, ArrayViewMut1, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Columns taken through the cache at a time.
-const TILE: usize = 16;
+const TILE: usize = 32;
 
 /// Sets `out` to the distance (mm) from each voxel's centre to the nearest centre of a set voxel; 0 in the mask,
 /// infinity everywhere where the mask is empty.
@@ -30,15 +30,16 @@ const TILE: usize = 16;
 /// [`Error::SizeMismatch`](crate::Error::SizeMismatch), [`Error::Sheared`](crate::Error::Sheared),
 /// [`Error::Cancelled`](crate::Error::Cancelled).
 pub fn distance_mm(mask: &ArrayRef3<u8>, grid: &Grid, out: &mut ArrayRef3<f32>, job: &Job) -> Result<()> {
-    distance_mm_up_to(mask, f64::INFINITY, grid, out, job)
+    distance_up_to(mask, f64::INFINITY, grid, out, |mm| mm, job)
 }
 
-/// The same, as far as it matters: what is farther than `limit_mm` is only known to be.
-pub(crate) fn distance_mm_up_to(
+/// What `finish` makes of the same, as far as it matters: what is farther than `limit_mm` is only known to be.
+pub(crate) fn distance_up_to(
     mask: &ArrayRef3<u8>,
     limit_mm: f64,
     grid: &Grid,
     out: &mut ArrayRef3<f32>,
+    finish: impl Fn(f32) -> f32 + Copy + Sync,
     job: &Job,
 ) -> Result<()> {
     grid.check_shape("mask", mask.dim())?;
@@ -57,7 +58,7 @@ pub(crate) fn distance_mm_up_to(
     })?;
     let steps = job.part(0.6, 1.0).steps(grid.size()[1]);
     out.axis_iter_mut(Axis(1)).into_par_iter().try_for_each(|mut plane| {
-        envelope_columns(&mut plane, sz, f32::sqrt);
+        envelope_columns(&mut plane, sz, |square| finish(square.sqrt()));
         steps.step()
     })
 }
@@ -209,7 +210,7 @@ mod tests {
             let mut got = Array3::zeros(grid.shape());
             distance_mm(&mask, &grid, &mut got, &Job::new()).unwrap();
             let mut near = Array3::zeros(grid.shape());
-            distance_mm_up_to(&mask, limit_mm, &grid, &mut near, &Job::new()).unwrap();
+            distance_up_to(&mask, limit_mm, &grid, &mut near, |mm| mm, &Job::new()).unwrap();
             for ((got, near), want) in got.iter().zip(&near).zip(&brute_force(&mask, &grid)) {
                 prop_assert!(got == want || (got - want).abs() < 1e-5, "{got} instead of {want}");
                 prop_assert!(near == got || f64::from(near.min(*got)) > limit_mm, "{near} instead of {got}");

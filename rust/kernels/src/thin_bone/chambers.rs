@@ -85,13 +85,13 @@ fn only_basin(cells: [[u32; 2]; 3]) -> Option<u32> {
 
 /// The distance of each voxel to bone as a level, without basins yet.
 fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
-    let mut mm = Array3::<f32>::zeros(grid.shape());
-    distance::distance_mm_up_to(bone, WIDE_MM, grid, &mut mm, job)?;
+    let mut cells = Array3::zeros(grid.shape());
     // a voxel beside bone is not bone, however small voxels are
     let level = |mm: f32| if mm > 0.0 { (f64::from(mm) / STEP_MM).clamp(1.0, LEVELS as f64) as u8 } else { 0 };
     // in the memory of the distances
-    mm.par_mapv_inplace(|mm| f32::from_bits(cell(level(mm), UNSEEN)));
-    Ok(mm.into_raw_vec_and_offset().0.into_iter().map(f32::to_bits).collect())
+    let cell = |mm: f32| f32::from_bits(cell(level(mm), UNSEEN));
+    distance::distance_up_to(bone, WIDE_MM, grid, &mut cells, cell, job)?;
+    Ok(cells.into_raw_vec_and_offset().0.into_iter().map(f32::to_bits).collect())
 }
 
 /// Numbers wide open space, block by block; gives the first number that is free then.
