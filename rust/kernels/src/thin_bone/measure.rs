@@ -44,7 +44,7 @@ const MOST_MEDIUM_HU: f64 = 100.0;
 /// No blur is known better than this, relatively: it varies within the scan.
 const LEAST_PSF_ERROR: f64 = 0.08;
 /// Candidates measured together.
-const LANES: usize = 8;
+const LANES: usize = 16;
 
 /// What all measurements of a scan share.
 #[derive(Debug, Clone)]
@@ -253,6 +253,8 @@ pub(super) struct Bank {
     step_mm: f64,
     /// Square of the lining's known HU as a sample.
     known_square: f32,
+    /// Of all samples together.
+    weight: f64,
 }
 
 impl Bank {
@@ -269,7 +271,8 @@ impl Bank {
         let edge = EdgeTable::new(&profile.spread);
         let parts = Parts { profile: &profile, edge, trust, rows: Vec::new() };
         let (parts, models, count) = prepare(parts, step_mm);
-        Self { profile, parts, models, count, step_mm, known_square }
+        let weight = profile.weight.iter().sum();
+        Self { profile, parts, models, count, step_mm, known_square, weight }
     }
 
     /// Hands on the walls measured through candidates of this direction, in no certain order.
@@ -395,8 +398,7 @@ impl Bank {
             here + 0.5 * to * (right - left) + 0.5 * to * to * (left + right - 2.0 * here)
         };
         let thickness_mm = mass / contrast(scale, model.beside(&self.parts, values));
-        let weight: f64 = self.profile.weight.iter().sum();
-        let variance = ((inner + with) / weight).max(scale.noise_hu.powi(2));
+        let variance = ((inner + with) / self.weight).max(scale.noise_hu.powi(2));
         Wall {
             shift_mm: shift_mm as f32,
             mass: mass as f32,
@@ -404,7 +406,7 @@ impl Bank {
             thickness_mm: thickness_mm as f32,
             media: media.map(|m| m as f32),
             evidence: ((without - with) / (2.0 * variance * scale.noise_voxels)) as f32,
-            residual_hu: (with.max(0.0) / weight).sqrt() as f32,
+            residual_hu: (with.max(0.0) / self.weight).sqrt() as f32,
             sigma_mm: self.profile.spread.sigma as f32,
         }
     }

@@ -37,8 +37,17 @@ pub(super) struct Profile {
     /// Where each bin's samples end, and one over the root of its weight.
     ends: [usize; MOST_BINS],
     inverse_root: [f32; MOST_BINS],
+    /// What the media at both ends are told from.
+    media: [Medium; 2],
     /// Greatest offset of a sample along each axis.
     extent: [usize; 3],
+}
+
+/// The bins that lie in a medium, with the roots of their weights, and the sum of these weights.
+#[derive(Default)]
+struct Medium {
+    bins: Vec<(usize, f64)>,
+    weight: f64,
 }
 
 /// A voxel of the profile: where it is, and with which weight.
@@ -68,6 +77,7 @@ impl Profile {
             samples: Vec::new(),
             ends: [0; MOST_BINS],
             inverse_root: [0.0; MOST_BINS],
+            media: Default::default(),
             extent,
         };
         let range = |a: usize| -(extent[a] as i32)..=extent[a] as i32;
@@ -92,6 +102,13 @@ impl Profile {
             profile.samples.extend(samples);
             *end = profile.samples.len();
         }
+        let from = 2.0 * profile.spread.sigma;
+        profile.media = [-1.0, 1.0].map(|side| {
+            let is_in = |&b: &usize| (from..from + 1.0).contains(&(side * profile.distance_mm[b]));
+            let bins: Vec<usize> = (0..bins).filter(is_in).collect();
+            let weight = bins.iter().map(|&b| profile.weight[b]).sum();
+            Medium { bins: bins.into_iter().map(|b| (b, profile.weight[b].sqrt())).collect(), weight }
+        });
         profile
     }
 
@@ -153,16 +170,9 @@ impl Profile {
 
     /// Mean HU of the media at both ends of the `n`th of some profiles.
     pub(super) fn ends<const N: usize>(&self, values: &[[f32; N]; MOST_BINS], n: usize) -> [f64; 2] {
-        let from = 2.0 * self.spread.sigma;
-        [-1.0, 1.0].map(|side| {
-            let (mut sum, mut weight) = (0.0, 0.0);
-            for (v, (&mm, &w)) in values.iter().zip(self.distance_mm.iter().zip(&self.weight)).take(self.bins) {
-                if (from..from + 1.0).contains(&(side * mm)) {
-                    sum += f64::from(v[n]) * w.sqrt();
-                    weight += w;
-                }
-            }
-            if weight > 0.0 { sum / weight } else { 0.0 }
+        self.media.each_ref().map(|Medium { bins, weight }| {
+            let sum: f64 = bins.iter().map(|&(b, root)| f64::from(values[b][n]) * root).sum();
+            if *weight > 0.0 { sum / weight } else { 0.0 }
         })
     }
 }
