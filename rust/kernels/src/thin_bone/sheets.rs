@@ -188,8 +188,9 @@ impl Edges {
             .into_par_iter()
             .map(|part| {
                 let (mut ends, mut to) = (Vec::with_capacity(TOGETHER), Vec::new());
+                let mut before = [0; 9];
                 for k in part * TOGETHER..((part + 1) * TOGETHER).min(count) {
-                    index.neighbours(k, |at, j| {
+                    index.neighbours(k, &mut before, |at, j| {
                         if linked(k, at, j) {
                             to.push((at as u32) << OFFSET_SHIFT | j as u32);
                         }
@@ -418,15 +419,23 @@ impl Index {
         nodes.start + before..nodes.start + before + within
     }
 
-    /// Calls `visit` with the offset and the number of every neighbour of a node.
-    fn neighbours(&self, k: usize, mut visit: impl FnMut(usize, usize)) {
-        let at = self.at(self.voxels[k]);
-        let range = at.map(|i| i.saturating_sub(1)..i + 2);
-        for z in range[2].start..range[2].end.min(self.size[2]) {
-            for y in range[1].start..range[1].end.min(self.size[1]) {
-                for j in self.row([y, z], range[0].clone()).filter(|&j| j != k) {
-                    let x = self.voxels[j] as usize % self.size[0];
-                    visit(((z + 1 - at[2]) * 3 + y + 1 - at[1]) * 3 + x + 1 - at[0], j);
+    /// Calls `visit` with the offset and the number of every neighbour of a node. In each of the nine rows around, as many
+    /// nodes as are known to lie `before` its neighbours lie before those of the nodes that follow it, too.
+    fn neighbours(&self, k: usize, before: &mut [usize; 9], mut visit: impl FnMut(usize, usize)) {
+        let [x, y, z] = self.at(self.voxels[k]);
+        let [nx, ny, nz] = self.size;
+        for (row, before) in before.iter_mut().enumerate() {
+            let Some(y) = (y + row % 3).checked_sub(1).filter(|&y| y < ny) else { continue };
+            let Some(z) = (z + row / 3).checked_sub(1).filter(|&z| z < nz) else { continue };
+            let first = (z * ny + y) * nx;
+            let [low, middle, high] = [x.saturating_sub(1), x, (x + 1).min(nx - 1)].map(|x| (first + x) as u32);
+            *before = self.rows[z * ny + y].max(*before as u32) as usize;
+            while self.voxels.get(*before).is_some_and(|&v| v < low) {
+                *before += 1;
+            }
+            for (&v, j) in self.voxels[*before..].iter().zip(*before..).take_while(|(v, _)| **v <= high) {
+                if j != k {
+                    visit(row * 3 + (v + 1 - middle) as usize, j);
                 }
             }
         }
@@ -455,7 +464,7 @@ mod tests {
         let index = Index::new(voxels.clone(), size);
         let middle = voxels.iter().position(|&v| v == at(1, 1, 1)).unwrap();
         let mut found = Vec::new();
-        index.neighbours(middle, |k, j| {
+        index.neighbours(middle, &mut [0; 9], |k, j| {
             let to = [0, 1, 2].map(|a| (1 + offset(k)[a]) as u32);
             assert_eq!(voxels[j], at(to[0], to[1], to[2]));
             found.push(k);
@@ -463,7 +472,7 @@ mod tests {
         assert_eq!(found, (0..BLOCK).filter(|&k| k != BLOCK / 2).collect::<Vec<_>>());
         let corner = voxels.iter().position(|&v| v == at(0, 2, 0)).unwrap();
         let mut count = 0;
-        index.neighbours(corner, |_, _| count += 1);
+        index.neighbours(corner, &mut [0; 9], |_, _| count += 1);
         assert_eq!(count, 7, "the row before ends at another face");
     }
 
