@@ -117,19 +117,20 @@ struct Basis {
 }
 
 /// All parts while they are made.
-struct Parts<'a> {
-    profile: &'a Profile,
+struct Parts {
+    /// Bins that hold samples, their distance and the root of their weight.
+    bins: Vec<(usize, f64, f64)>,
     edge: EdgeTable,
     /// Weight of the lining's known HU as a sample.
     trust: f64,
     rows: Vec<Row>,
 }
 
-impl Parts<'_> {
+impl Parts {
     fn row(&self, known: f64, column: impl Fn(f64) -> f64) -> Row {
         let mut row = [0.0; MOST_BINS + 1];
-        for b in (0..self.profile.bins).filter(|&b| self.profile.weight[b] > 0.0) {
-            row[b] = self.profile.weight[b].sqrt() * column(self.profile.distance_mm[b]);
+        for &(b, mm, root) in &self.bins {
+            row[b] = root * column(mm);
         }
         row[MOST_BINS] = known;
         row
@@ -198,15 +199,17 @@ impl Model {
 
     /// HU on both sides of the plate; a lining is what lies beside it.
     fn beside(&self, parts: &[Part], values: &Column) -> [f64; 2] {
-        let product = |k: usize| {
-            let Part { column, known } = &parts[self.basis.parts[k]];
-            f64::from(known + column.iter().zip(values).map(|(q, v)| q * v).sum::<f32>())
-        };
+        let of_basis = self.basis.parts.map(|part| &parts[part]);
+        // side by side, so that none waits for another
+        let mut products = [0.0_f32; 4];
+        for (b, v) in values.iter().enumerate() {
+            products = [0, 1, 2, 3].map(|k| products[k] + of_basis[k].column[b] * v);
+        }
         let mut x = [0.0; 4];
         for k in (0..4).rev() {
             let rest: f64 = (k + 1..4).map(|j| self.basis.of_columns[k][j] * x[j]).sum();
             let length = self.basis.of_columns[k][k];
-            x[k] = if length > 1e-6 { (product(k) - rest) / length } else { 0.0 };
+            x[k] = if length > 1e-6 { (f64::from(of_basis[k].known + products[k]) - rest) / length } else { 0.0 };
         }
         [x[0], x[0] + x[if self.has_lining { 1 } else { 2 }]]
     }
@@ -269,8 +272,11 @@ impl Bank {
         let trust = scale.noise_hu * scale.noise_voxels.sqrt() / LINING_HU.1;
         let known_square = (trust * LINING_HU.0).powi(2) as f32;
         let edge = EdgeTable::new(&profile.spread);
-        let parts = Parts { profile: &profile, edge, trust, rows: Vec::new() };
-        let (parts, models, count) = prepare(parts, step_mm);
+        let bins = (0..profile.bins).filter(|&b| profile.weight[b] > 0.0);
+        let bins = bins.map(|b| (b, profile.distance_mm[b], profile.weight[b].sqrt())).collect();
+        let parts = Parts { bins, edge, trust, rows: Vec::new() };
+        let half = ((profile.support_mm + BEYOND_MM) / step_mm).ceil() as i32 + FURTHER as i32;
+        let (parts, models, count) = prepare(parts, half, step_mm);
         let weight = profile.weight.iter().sum();
         Self { profile, parts, models, count, step_mm, known_square, weight }
     }
@@ -412,10 +418,9 @@ impl Bank {
     }
 }
 
-/// All models in the order in which they are tried, their parts, and how many of both are needed where no medium, one and
+/// All models up to `half` so many steps from the middle, in the order in which they are tried, their parts, and how many of both are needed where no medium, one and
 /// both are air. Neighbouring places of one kind of model follow each other.
-fn prepare(mut parts: Parts<'_>, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usize; 2]; 3]) {
-    let half = ((parts.profile.support_mm + BEYOND_MM) / step_mm).ceil() as i32 + FURTHER as i32;
+fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usize; 2]; 3]) {
     let trust = parts.trust;
     let place = |step: i32| f64::from(step) * step_mm;
     let mut models = Vec::new();
@@ -456,11 +461,11 @@ fn prepare(mut parts: Parts<'_>, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usiz
         linings.push(parts.with(lined, 1, lining));
     }
     let lining = |step: i32| linings[(step - first) as usize];
+    let plates: Vec<Row> = (-half..=half).map(|step| parts.plate(place(step), WALLS_MM[0])).collect();
     for lining_mm in LININGS_MM {
-        for step in -half..=half {
+        for (step, &plate) in (-half..=half).zip(&plates) {
             let far = parts.step(0.0, place(step) + lining_mm);
             let surface = parts.with(lining(step), 2, far);
-            let plate = parts.plate(place(step), WALLS_MM[0]);
             models.push(model(parts.with(surface, 3, plate), step, true, WALLS_MM[0]));
         }
     }
