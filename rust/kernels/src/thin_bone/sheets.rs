@@ -254,12 +254,12 @@ impl Blocks {
             .collect();
         let linked: Vec<AtomicU32> = coarse.voxels.iter().map(|_| AtomicU32::new(0)).collect();
         nodes.par_iter().enumerate().for_each(|(k, node)| {
-            let from = block(node);
-            let mut offsets = 0;
-            for (_, j) in edges.of(k).filter(|&(_, j)| of[j] != of[k]) {
-                let to = block(&nodes[j]);
-                offsets |= 1 << (0..3).rev().fold(0, |at, a| 3 * at + to[a] + 1 - from[a]);
-            }
+            let at = index.at(node.voxel);
+            // along each axis, where the block of what is a voxel before, beside or behind lies
+            let to =
+                [0, 1, 2].map(|a| [0, 1, 2].map(|i| (at[a] + i).saturating_sub(1) / edge[a] + 1 - at[a] / edge[a]));
+            let block_at = |k: usize| (to[2][k / 9] * 3 + to[1][k / 3 % 3]) * 3 + to[0][k % 3];
+            let offsets = edges.of(k).fold(0, |offsets, (at, _)| offsets | 1 << block_at(at));
             linked[of[k] as usize].fetch_or(offsets, Relaxed);
         });
         let edges = Edges::new(&coarse, |k, at, _| linked[k].load(Relaxed) >> at & 1 != 0);
