@@ -90,25 +90,25 @@ fn wall<T: Voxel>(ct: &ArrayRef3<T>, node: &Node, scale: &Scale) -> Option<f64> 
     let profile = Profile::new(node.direction, scale);
     let edge = EdgeTable::new(&profile.spread);
     let (values, _) = profile.values(ct, node.voxel);
-    let occupied = profile.weight[..profile.bins].iter().filter(|w| **w > 0.0).count();
-    if occupied * 10 < profile.bins * 9 {
+    let occupied = (0..profile.bins).filter(|&b| profile.weight[b] > 0.0);
+    let samples: Vec<(f64, f64, f64)> =
+        occupied.map(|b| (profile.distance_mm[b], profile.weight[b].sqrt(), f64::from(values[b]))).collect();
+    if samples.len() * 10 < profile.bins * 9 {
         return None;
     }
+    let square: f64 = samples.iter().map(|(.., v)| v * v).sum();
     let mut costs = [f64::INFINITY; STEPS];
     let mut best = (f64::INFINITY, 0, [0.0; 3]);
     for (k, cost) in costs.iter_mut().enumerate().skip(1) {
         let thickness_mm = k as f64 * STEP_MM;
         for shift in -2..=2 {
             let middle = f64::from(node.wall.shift_mm) + f64::from(shift) * STEP_MM;
-            let (mut normal, mut right, mut square) = ([[0.0; 3]; 3], [0.0; 3], 0.0);
-            for b in (0..profile.bins).filter(|&b| profile.weight[b] > 0.0) {
-                let root = profile.weight[b].sqrt();
-                let s = profile.distance_mm[b] - middle;
+            let (mut normal, mut right) = ([[0.0; 3]; 3], [0.0; 3]);
+            for &(mm, root, v) in &samples {
+                let s = mm - middle;
                 let near = edge.at(s + 0.5 * thickness_mm);
                 let far = edge.at(s - 0.5 * thickness_mm);
                 let row = [root, root * 0.5 * (near + far), root * (near - far) / thickness_mm];
-                let v = f64::from(values[b]);
-                square += v * v;
                 for i in 0..3 {
                     right[i] += row[i] * v;
                     for j in 0..=i {

@@ -128,8 +128,11 @@ fn patch<T: Voxel>(around: &Around<'_, T>, outside: &Outside, clean: &Clean) -> 
     for i in around.ball(AIR_MM.max(TISSUE_MM).hypot(patch_mm)) {
         let p = around.place(i.map(|c| c as f64));
         let (a, b) = (dot(p, u), dot(p, v));
+        if a * a + b * b > patch_mm * patch_mm {
+            continue;
+        }
         let d = dot(p, n) - quadric::height(&surface, a, b);
-        if a * a + b * b > patch_mm * patch_mm || d <= -AIR_MM || d >= TISSUE_MM {
+        if d <= -AIR_MM || d >= TISSUE_MM {
             continue;
         }
         let hu = around.value(i);
