@@ -41,6 +41,9 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     let reach = spacing.map(|s| ((radius_mm + RIM_MM) / s).ceil() as usize);
     index.around(at, reach, |j| {
         let piece = &pieces[j];
+        if dot(piece.n(), throat.axis).abs() < LEAST_COSINE {
+            return;
+        }
         let to = piece.middle(grid);
         let p = [0, 1, 2].map(|a| to[a] - throat.middle_mm[a]);
         let distance = dot(p, p).sqrt();
@@ -48,8 +51,7 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
             to[0].push(f64::from(piece.thickness_mm));
             to[1].push(f64::from(piece.dark_hu));
         };
-        if dot(piece.n(), throat.axis).abs() < LEAST_COSINE {
-        } else if distance < (0.8 * radius_mm).max(0.45) {
+        if distance < (0.8 * radius_mm).max(0.45) {
             keep(&mut inside);
         } else if piece.is_bone && distance > radius_mm + RIM_FROM_MM && distance < radius_mm + RIM_MM {
             keep(&mut rim);
