@@ -22,8 +22,9 @@ const HELD_BY: u8 = 3;
 /// A canal is darker than both neighbours by this, in so many of the 13 directions.
 const CANAL_HU: f32 = 60.0;
 const CANAL_DIRECTIONS: usize = 6;
-/// Walls end within this.
+/// Walls end within this, and within so many widths of the blur: thicker bone has an edge of its own at half its height.
 const WALL_MM: f64 = 3.0;
+const WALL_FWHM: f64 = 2.0;
 /// A slope counts as bone while the edge is nearer than this share of the voxel's half extent.
 const EDGE_SHARE: f64 = 0.8;
 
@@ -166,6 +167,8 @@ fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool 
     });
     let Some(n) = unit(gradient) else { return false };
     let step_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
+    let sigma = scale.psf.along(n[2] * n[2]).sigma;
+    let wall_mm = WALL_MM.min(WALL_FWHM * FWHM_PER_SIGMA * sigma);
     let mut peak = value(at);
     for step in 1..=(WALL_MM / step_mm) as usize {
         let i = [0, 1, 2].map(|a| {
@@ -174,12 +177,14 @@ fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool 
         });
         peak = peak.max(value(i));
         if value(i) < 0.5 * (SOFT_HU + peak) {
-            return false;
+            if (step as f64) * step_mm < wall_mm {
+                return false;
+            }
+            break;
         }
     }
     // the height of a blurred edge says how far away its middle is
     let support_mm = 0.5 * extent_mm(n, spacing);
-    let sigma = scale.psf.along(n[2] * n[2]).sigma;
     value(at) < SOFT_HU + normal_cdf(-EDGE_SHARE * support_mm / sigma) * (peak - SOFT_HU)
 }
 
