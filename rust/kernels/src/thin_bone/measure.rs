@@ -418,8 +418,8 @@ impl Bank {
     }
 }
 
-/// All models up to `half` so many steps from the middle, in the order in which they are tried, their parts, and how many of both are needed where no medium, one and
-/// both are air. Neighbouring places of one kind of model follow each other.
+/// All models up to `half` steps from the middle, in the order in which they are tried, their parts, and how many of
+/// both are needed where no medium, one and both are air. Neighbouring places of one kind of model follow each other.
 fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>, [[usize; 2]; 3]) {
     let trust = parts.trust;
     let place = |step: i32| f64::from(step) * step_mm;

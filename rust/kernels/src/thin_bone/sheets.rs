@@ -419,8 +419,8 @@ impl Index {
         nodes.start + before..nodes.start + before + within
     }
 
-    /// Calls `visit` with the offset and the number of every neighbour of a node. In each of the nine rows around, as many
-    /// nodes as are known to lie `before` its neighbours lie before those of the nodes that follow it, too.
+    /// Calls `visit` with the offset and the number of every neighbour of a node. In each of the nine rows around, as
+    /// many nodes as are known to lie `before` its neighbours lie before those of the nodes that follow it, too.
     fn neighbours(&self, k: usize, before: &mut [usize; 9], mut visit: impl FnMut(usize, usize)) {
         let [x, y, z] = self.at(self.voxels[k]);
         let [nx, ny, nz] = self.size;
