@@ -22,7 +22,7 @@ const HELD_BY: u8 = 3;
 /// A canal is darker than both neighbours by this, in so many of the 13 directions.
 const CANAL_HU: f32 = 60.0;
 const CANAL_DIRECTIONS: usize = 6;
-/// Walls end within this, and within so many widths of the blur: thicker bone has an edge of its own at half its height.
+/// Walls end within this, and within so many widths of the blur: thicker bone has an edge at half its height.
 const WALL_MM: f64 = 3.0;
 const WALL_FWHM: f64 = 2.0;
 /// A slope counts as bone while the edge is nearer than this share of the voxel's half extent.
@@ -170,17 +170,14 @@ fn is_slope<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], scale: &Scale) -> bool 
     let sigma = scale.psf.along(n[2] * n[2]).sigma;
     let wall_mm = WALL_MM.min(WALL_FWHM * FWHM_PER_SIGMA * sigma);
     let mut peak = value(at);
-    for step in 1..=(WALL_MM / step_mm) as usize {
+    for step in 1..=(wall_mm / step_mm) as usize {
         let i = [0, 1, 2].map(|a| {
             let i = at[a] as f64 + step as f64 * step_mm * n[a] / spacing[a];
             (i.round().max(0.0) as usize).min(size[a] - 1)
         });
         peak = peak.max(value(i));
         if value(i) < 0.5 * (SOFT_HU + peak) {
-            if (step as f64) * step_mm < wall_mm {
-                return false;
-            }
-            break;
+            return false;
         }
     }
     // the height of a blurred edge says how far away its middle is
@@ -195,6 +192,7 @@ fn is_at_face<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::psf::Psf;
     use super::*;
     use ndarray::Array3;
 
@@ -217,6 +215,29 @@ mod tests {
             // the first of a chain lies on the bone
             let is_added = x >= 2 && is_wall([x, y, z]) || x == 2 && is_chain([x, y, z]);
             assert_eq!(a != 0, is_added, "{x} {y} {z}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_edge_of_bone_wider_than_twice_the_blur_is_its_slope_and_beside_a_wall_is_not() {
+        const VOXEL_MM: f64 = 0.3;
+        let scale = Scale {
+            psf: Psf::gaussian(0.8, 0.8),
+            psf_error: 0.1,
+            noise_hu: 20.0,
+            noise_voxels: 1.0,
+            bone_hu: 1250.0,
+            thinnest_mm: 0.12,
+            spacing_mm: [VOXEL_MM; 3],
+        };
+        // the voxel lies 0.35 mm outside the bone, whose other edge is within 1.6 mm of it or is not
+        for (thickness_mm, expected) in [(0.6, false), (0.9, false), (2.2, true), (2.8, true), (8.0, true)] {
+            let ct = Array3::from_shape_fn((9, 9, 44), |(_, _, x)| {
+                let inward_mm = (x as f64 - 20.0) * VOXEL_MM - 0.35;
+                let cdf = |mm: f64| normal_cdf(mm / scale.psf.sigma_xy_mm);
+                50.0 + 1200.0 * (cdf(inward_mm) - cdf(inward_mm - thickness_mm))
+            });
+            assert_eq!(is_slope(&ct, [20, 4, 4], &scale), expected, "{thickness_mm} mm");
         }
     }
 
