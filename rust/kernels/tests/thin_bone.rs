@@ -237,6 +237,32 @@ fn holes_that_blur_fills_are_found_in_the_sheet() {
 }
 
 #[test]
+fn what_lacks_most_of_a_wall_is_no_hole_where_a_hole_of_its_size_would_lack_all() {
+    let places = [[8.3, 8.5], [18.4, 8.7], [13.2, 17.9]];
+    let (thick_mm, thin_mm, side) = (0.7, 0.21, 3.0);
+    let (ct, grid) = draw([50, 60, 44], |[x, y, z]| {
+        let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+        let square = |[cy, cz]: [f64; 2]| {
+            box_seen(y, cy - side / 2.0, cy + side / 2.0, SIGMA[1])
+                * box_seen(z, cz - side / 2.0, cz + side / 2.0, SIGMA[2])
+        };
+        let is_thin: f64 = places.into_iter().map(square).sum();
+        let plate = |mm: f64| {
+            let before = 1.0 - cdf((x - 11.1 + mm / 2.0) / SIGMA[0]);
+            let bone = box_seen(x, 11.1 - mm / 2.0, 11.1 + mm / 2.0, SIGMA[0]);
+            FAT * before + BONE * bone + AIR * (1.0 - before - bone)
+        };
+        inside * (is_thin * plate(thin_mm) + (1.0 - is_thin) * plate(thick_mm)) + (1.0 - inside) * BONE
+    });
+    let base = ct.mapv(|v| u8::from(v >= 300));
+    let (added, ..) = run(&ct, &base, &grid, &known_blur());
+    let free: usize = places.into_iter().map(|at| free_lines(&added, &base, at, 0.5 * side + 1.0)).sum();
+    let open_mm2 = free as f64 * SPACING[1] * SPACING[2];
+    println!("{open_mm2:.2} mm2 open");
+    assert!(open_mm2 < 0.08 * 3.0 * side * side, "{open_mm2} mm2 of thin bone are open");
+}
+
+#[test]
 fn where_there_is_no_wall_nothing_is_added() {
     let (ct, base, grid) = wall(0.0, 0.0);
     let (added, _, _) = run(&ct, &base, &grid, &known_blur());

@@ -21,7 +21,7 @@ use std::f64::consts::{PI, TAU};
 /// An opening looked at closely.
 #[derive(Default)]
 pub(super) struct Aperture {
-    /// The holes that are in it; if there is none, the whole of it as wall.
+    /// The holes that are in it; if there is none, the whole of it: as it was where it is unclear, else as wall.
     pub(super) holes: Vec<Throat>,
     /// Voxels of wall that were taken for a part of the opening.
     pub(super) wall: Vec<[usize; 3]>,
@@ -214,6 +214,7 @@ pub(super) fn fit<T: Voxel>(
     let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
     let if_empty = |area_mm2: f64| if_empty(area_mm2, spread_mm2);
     let mut aperture = Aperture::default();
+    let mut unclear = None;
     let mut is_open = vec![false; places.len()];
     let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, grid };
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
@@ -237,6 +238,10 @@ pub(super) fn fit<T: Voxel>(
             by_area
         });
         let (at, share) = share_of(&open);
+        if !share.is_clear() {
+            unclear.get_or_insert(share);
+            continue;
+        }
         let follows = if passes && share.is_empty() { PASSES_MM } else { 0.0 };
         for &k in &open {
             is_open[k] = true;
@@ -268,13 +273,16 @@ pub(super) fn fit<T: Voxel>(
         sum >= WALL_SHARE * count
     };
     let wall = closed.iter().filter(|p| !p.is_bone && p.share >= WALL_SHARE && has_mass(p)).map(|p| p.voxel).collect();
-    if aperture.holes.is_empty() {
+    if !aperture.holes.is_empty() {
+        aperture.wall = wall;
+    } else if let Some(share) = unclear {
+        aperture.wall = wall;
+        aperture.holes.push(Throat { voxels: throat.voxels.clone(), share: Some(share), ..*throat });
+    } else {
         let inner: Vec<usize> = (0..places.len()).filter(|&k| places[k].distance_mm <= 0.0).collect();
         let mean = if inner.is_empty() { 1.0 } else { mean_share(&places, &inner) };
         let share = Share { mean, error: noise, if_empty: if_empty(throat.area_mm2), is_wall: true, of_sheet: None };
         aperture.holes.push(Throat { voxels: wall, share: Some(share), ..*throat });
-    } else {
-        aperture.wall = wall;
     }
     Some(aperture)
 }

@@ -51,10 +51,16 @@ impl Share {
         self.may_be_empty() && self.if_empty < TELLING
     }
 
-    /// Whether it shows no more than an empty hole of its area, and surely less than a wall.
+    /// Whether it clearly shows no more than an empty hole of its area, and surely less than a wall.
     pub(super) fn is_hole(&self) -> bool {
         let is_lining = self.of_sheet.is_some_and(|share| share >= WHOLE);
-        self.may_be_empty() && 1.0 - self.mean >= SURELY * self.error && !is_lining
+        self.may_be_empty() && self.is_clear() && 1.0 - self.mean >= SURELY * self.error && !is_lining
+    }
+
+    /// Whether it shows about as little as an empty hole of its area, where that tells a hole from a wall: what lacks
+    /// half of the wall over the area of a hole that would lack nearly all is noise, or thin bone.
+    pub(super) fn is_clear(&self) -> bool {
+        self.if_empty >= TELLING || self.mean <= self.if_empty + AREA_SHARE + AREA_NOISE * self.error
     }
 
     fn may_be_empty(&self) -> bool {
@@ -69,6 +75,10 @@ pub(super) const SURELY: f64 = 4.0;
 const WHOLE: f64 = 0.8;
 /// Where an empty hole would show less than this share of its rim, it can be told from a wall.
 pub(super) const TELLING: f64 = 0.4;
+
+/// A clear hole may show so much more than an empty one, since its area is but measured, and so much of the noise.
+const AREA_SHARE: f64 = 0.1;
+const AREA_NOISE: f64 = 0.5;
 
 /// On both sides of an opening space widens to at least this multiple of it.
 pub(super) const WIDENS: f64 = 1.2;
