@@ -128,14 +128,12 @@ pub(super) fn fit<T: Voxel>(
     let length = |p: Vec3| dot(p, p).sqrt();
     let reach_mm = throat.voxels.iter().map(|&i| length(from_middle(mm(i)))).fold(0.0, f64::max) + RIM_MM.end;
     let reach = spacing.map(|s| (reach_mm / s).ceil() as usize);
-    let middle = grid.nearest_voxel(throat.middle_mm);
-
     let mut walls = Vec::new();
-    index.around(middle, reach, |j| {
+    index.around(grid.nearest_voxel(throat.middle_mm), reach, |j| {
         let node = &pieces[j];
-        let is_parallel = dot(node.n(), throat.axis).abs() >= LEAST_COSINE;
-        let height = dot(from_middle(node.middle(grid)), throat.axis).abs();
-        if node.is_bone && is_parallel && height < 0.5 * reach_mm && node.thickness_mm < THICK_MM {
+        let is_parallel = || dot(node.n(), throat.axis).abs() >= LEAST_COSINE;
+        let height = || dot(from_middle(node.middle(grid)), throat.axis).abs();
+        if node.is_bone && node.thickness_mm < THICK_MM && is_parallel() && height() < 0.5 * reach_mm {
             walls.push(node);
         }
     });
@@ -152,24 +150,14 @@ pub(super) fn fit<T: Voxel>(
     let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
     let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
     let mut seen = Vec::new();
-    let range = [0, 1, 2].map(|a| middle[a].saturating_sub(reach[a])..(middle[a] + reach[a] + 1).min(size[a]));
-    for z in range[2].clone() {
-        for y in range[1].clone() {
-            for x in range[0].clone() {
-                let (at, height) = surface.project(mm([x, y, z]));
-                let above = height - surface.height(at);
-                if above.abs() > profile.support_mm || at[0].hypot(at[1]) > reach_mm {
-                    continue;
-                }
-                // the wall may have been put on the next voxel to either side
-                let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
-                    let [x, y, z] = grid.nearest_voxel(surface.point(at, above));
-                    full[[z, y, x]] != 0
-                });
-                seen.push(Seen { voxel: [x, y, z], at, above, is_bone, distance_mm: f64::INFINITY });
-            }
-        }
-    }
+    surface.voxels(reach_mm, profile.support_mm, grid, |voxel, at, above| {
+        // the wall may have been put on the next voxel to either side
+        let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
+            let [x, y, z] = grid.nearest_voxel(surface.point(at, above));
+            full[[z, y, x]] != 0
+        });
+        seen.push(Seen { voxel, at, above, is_bone, distance_mm: f64::INFINITY });
+    });
     let diagonal_mm = length(spacing);
     let throat_at: Vec<[f64; 2]> = throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect();
     let is_gap = |p: &&Seen| !p.is_bone && nearest_mm(p.at, &throat_at) <= diagonal_mm;

@@ -37,6 +37,44 @@ impl Surface {
         [0, 1, 2].map(|a| self.middle[a] + at[0] * self.u[a] + at[1] * self.v[a] + height * self.n[a])
     }
 
+    /// Calls `visit` with each voxel up to `reach_mm` around the surface's middle and `off_mm` off the surface: the
+    /// voxel, its place on the plane, and how far it lies above the surface.
+    pub(super) fn voxels(
+        &self,
+        reach_mm: f64,
+        off_mm: f64,
+        grid: &Grid,
+        mut visit: impl FnMut([usize; 3], [f64; 2], f64),
+    ) {
+        let (size, spacing) = (grid.size(), grid.spacing_mm());
+        let middle = grid.nearest_voxel(self.middle);
+        let range = [0, 1, 2].map(|a| {
+            let reach = (reach_mm / spacing[a]).ceil() as usize;
+            middle[a].saturating_sub(reach)..(middle[a] + reach + 1).min(size[a])
+        });
+        let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
+        // no surface within reach bends farther from its plane
+        let [_, u, v, uu, uv, vv] = self.height;
+        let bend_mm = u.hypot(v) * reach_mm + (uu.abs().max(vv.abs()) + 0.5 * uv.abs()) * reach_mm * reach_mm;
+        let most_mm = off_mm + bend_mm + 1e-6;
+        let rise_mm = self.n[0] * spacing[0];
+        for z in range[2].clone() {
+            for y in range[1].clone() {
+                let from_plane_mm = self.project(mm([0, y, z])).1 - self.height[0];
+                let ends = [-most_mm, most_mm].map(|end| (end - from_plane_mm) / rise_mm);
+                let first = (ends[0].min(ends[1]).ceil() as usize).max(range[0].start);
+                let end = (ends[0].max(ends[1]) as usize).saturating_add(1).min(range[0].end);
+                for x in first..end {
+                    let (at, height) = self.project(mm([x, y, z]));
+                    let above = height - self.height(at);
+                    if above.abs() <= off_mm && at[0].hypot(at[1]) <= reach_mm {
+                        visit([x, y, z], at, above);
+                    }
+                }
+            }
+        }
+    }
+
     /// Fits a paraboloid to the walls around.
     pub(super) fn new(throat: &Throat, walls: &[&Piece], grid: &Grid) -> Option<Self> {
         let mut sum = [0.0; 3];
@@ -55,11 +93,11 @@ impl Surface {
             for &(at, z) in &points {
                 let weight = 1.0 / (1.0 + ((z - surface.height(at)) / OFF_SURFACE_MM).powi(2)).powi(2);
                 let t = terms(at);
+                // whole rows, though half of them is read: two at a time take less
                 for i in 0..6 {
-                    right[i] += weight * t[i] * z;
-                    for j in 0..=i {
-                        normal[i][j] += weight * t[i] * t[j];
-                    }
+                    let weighted = weight * t[i];
+                    right[i] += weighted * z;
+                    normal[i].iter_mut().zip(t).for_each(|(sum, t)| *sum += weighted * t);
                 }
             }
             surface.height = solve(normal, right)?;
