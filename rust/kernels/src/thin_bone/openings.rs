@@ -121,16 +121,19 @@ impl Face {
 fn collect(space: &Space, largest_mm2: f64) -> Vec<Throat> {
     let faces = faces(space);
     let groups: Vec<&[Face]> = faces.chunk_by(|a, b| a.pair == b.pair).collect();
-    let pieces = groups.into_par_iter().flat_map_iter(|group| {
+    let pieces = |group: &[Face]| {
         let mut found = Vec::new();
         parts(group, space.size, |part| {
             let throat = throat(part, space.size, space.spacing, largest_mm2);
             found.extend(throat.filter(|t| narrows(t, space)));
         });
         found
-    });
+    };
+    let pieces: Vec<Throat> = groups.into_par_iter().flat_map_iter(pieces).collect();
     // a hole where more than two chambers meet shows in pieces
     let whole = |scratch: &mut Scratch, piece| whole::whole(space, &piece, largest_mm2, scratch);
+    // some take much longer than others
+    let pieces = pieces.into_par_iter().with_max_len(4);
     let mut whole: Vec<Throat> = pieces.map_init(Scratch::default, whole).flatten_iter().collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
     without_repeats(whole)
