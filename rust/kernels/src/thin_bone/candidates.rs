@@ -67,7 +67,7 @@ pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candid
     // what tiles leave behind is used again
     let mut candidates = Vec::new();
     for tiles in tiles.chunks(TOGETHER) {
-        let found: Vec<Vec<Candidate>> = tiles.par_iter().map(look).collect::<Result<_>>()?;
+        let found: Vec<Vec<Candidate>> = tiles.par_iter().with_max_len(1).map(look).collect::<Result<_>>()?;
         candidates.extend(found.into_iter().flatten());
     }
     Ok(candidates)

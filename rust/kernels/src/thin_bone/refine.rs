@@ -41,6 +41,7 @@ pub(super) fn thickness<T: Voxel>(
     let steps = job.steps(groups.len());
     let found: Vec<Vec<(u32, f32)>> = groups
         .into_par_iter()
+        .with_max_len(1)
         .map(|group| {
             steps.step()?;
             let profile = Profile::new(nodes[group[0] as usize].direction, scale);

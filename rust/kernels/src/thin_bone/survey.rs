@@ -33,7 +33,7 @@ pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate
     // room that is not used takes no memory, and what groups leave behind is used again
     let mut nodes = Vec::with_capacity(candidates.len());
     for groups in groups.chunks(TOGETHER) {
-        let found: Vec<Vec<Node>> = groups.par_iter().map(measure).collect::<Result<_>>()?;
+        let found: Vec<Vec<Node>> = groups.par_iter().with_max_len(1).map(measure).collect::<Result<_>>()?;
         nodes.extend(found.into_iter().flatten());
     }
     nodes.shrink_to_fit();
