@@ -77,7 +77,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     let peers = if arguments.peers { Peers::find(workspace) } else { None };
 
     let scan = bench.scan.file_name().unwrap_or_default().to_string_lossy();
-    println!("{scan}, {threads} threads, median of {}; peak memory is that above the inputs\n", bench.repeat);
+    println!(
+        "{scan}, {threads} threads, median of {}; peak memory is that of the first run above the inputs\n",
+        bench.repeat
+    );
     println!("| operation | ms | ns/voxel | peak B/voxel | fastest peer | ms | peak B/voxel | ratio | bar |");
     println!("|---|--:|--:|--:|---|--:|--:|--:|---|");
     let (mut stages, mut regions) = (Vec::new(), Vec::new());
