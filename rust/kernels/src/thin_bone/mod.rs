@@ -78,10 +78,14 @@ pub fn thin_bone<T: Voxel>(
     }
     let stage = job.stage("calibration", 0.0, 0.05);
     let outside = Outside::new(ct, grid, &stage)?;
-    let calibration = calibration::calibrate(ct, grid, &outside, params.fwhm_mm, &stage)?;
-    let thick_hu = density::thick_bone(ct, base, grid, calibration.noise_hu);
+    let soft = calibration::noise(ct);
+    // the blur is found in steps of which each needs the last
+    let (calibration, (thick_hu, noise)) = rayon::join(
+        || calibration::calibrate(ct, grid, &outside, soft, params.fwhm_mm, &stage),
+        || (density::thick_bone(ct, base, grid, soft.hu), LocalNoise::new(ct, grid, soft.hu)),
+    );
+    let calibration = calibration?;
     let scale = Scale::new(&calibration, thick_hu, params.thinnest_mm, grid.spacing_mm());
-    let noise = LocalNoise::new(ct, grid, calibration.noise_hu);
     let scan = Scan { ct, base, grid, outside, scale, noise };
     let found = match params.roi_mm {
         None => repair(scan, params, &mut outputs, &job.part(0.05, 1.0))?,

@@ -22,6 +22,8 @@ use super::psf::Psf;
 use crate::{Grid, Job, Result, Voxel};
 use air::Censor;
 use ndarray::ArrayRef3;
+use noise::Noise;
+pub(super) use noise::noise;
 use patch::Clean;
 
 /// What the calibration found.
@@ -62,10 +64,10 @@ pub(super) fn calibrate<T: Voxel>(
     ct: &ArrayRef3<T>,
     grid: &Grid,
     outside: &Outside,
+    noise: Noise,
     fwhm_mm: Option<[f64; 2]>,
     job: &Job,
 ) -> Result<Calibration> {
-    let (noise_hu, noise_voxels) = noise::noise(ct);
     let (air_hu, floor_hu) = air::air(ct);
     let [sx, sy, sz] = grid.spacing_mm();
     let in_plane = (sx * sy).sqrt();
@@ -75,15 +77,15 @@ pub(super) fn calibrate<T: Voxel>(
         source: Source::Spacing,
         relative_error: [0.3, 0.3],
         patches: 0,
-        noise_hu,
-        noise_voxels,
+        noise_hu: noise.hu,
+        noise_voxels: noise.voxels,
         air_hu,
         floor_hu,
     };
     job.check()?;
-    let patches = patch::patches(ct, grid, outside, &Clean { air_hu, noise_hu }, job)?;
+    let patches = patch::patches(ct, grid, outside, &Clean { air_hu, noise_hu: noise.hu }, job)?;
     job.check()?;
-    let censor = Censor { floor: floor_hu, noise: noise_hu };
+    let censor = Censor { floor: floor_hu, noise: noise.hu };
     if let Some(fit) = fit::fit(patches, guess, air_hu, censor) {
         found.psf = fit.psf;
         found.relative_error = fit.relative_error;

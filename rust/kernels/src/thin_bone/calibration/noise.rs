@@ -12,11 +12,19 @@ pub(super) const SOFT_HU: std::ops::Range<f64> = -350.0..350.0;
 /// About so many blocks.
 const BLOCKS: usize = 20_000;
 /// What is taken where hardly any block is soft tissue.
-const DEFAULT: (f64, f64) = (30.0, 2.0);
+const DEFAULT: Noise = Noise { hu: 30.0, voxels: 2.0 };
 
-/// Noise in homogeneous soft tissue: standard deviation in HU, and the number of voxels that share one independent
-/// value (product of the sums of the autocorrelation along the three axes).
-pub(super) fn noise<T: Voxel>(ct: &ArrayRef3<T>) -> (f64, f64) {
+/// Noise in homogeneous soft tissue.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::thin_bone) struct Noise {
+    /// Standard deviation.
+    pub(in crate::thin_bone) hu: f64,
+    /// Voxels that share one independent value: product of the sums of the autocorrelation along the three axes.
+    pub(in crate::thin_bone) voxels: f64,
+}
+
+/// The noise of a scan's homogeneous soft tissue.
+pub(in crate::thin_bone) fn noise<T: Voxel>(ct: &ArrayRef3<T>) -> Noise {
     let (nz, ny, nx) = ct.dim();
     let starts = |n: usize, a: usize| (0..n.saturating_sub(SIZE[a])).step_by(SIZE[a]);
     let blocks: Vec<[usize; 3]> =
@@ -35,7 +43,7 @@ pub(super) fn noise<T: Voxel>(ct: &ArrayRef3<T>) -> (f64, f64) {
         v.sort_by(f64::total_cmp);
         v[v.len() / 2]
     };
-    (middle(0).sqrt().max(1.0), middle(1) * middle(2) * middle(3))
+    Noise { hu: middle(0).sqrt().max(1.0), voxels: middle(1) * middle(2) * middle(3) }
 }
 
 /// Places in a block, x fastest.
