@@ -45,6 +45,8 @@ const MOST_MEDIUM_HU: f64 = 100.0;
 const LEAST_PSF_ERROR: f64 = 0.08;
 /// Candidates measured together.
 const LANES: usize = 16;
+/// Products that are formed together.
+const ABREAST: usize = 4;
 
 /// What all measurements of a scan share.
 #[derive(Debug, Clone)]
@@ -295,7 +297,7 @@ impl Bank {
         let mut flush = |batch: &mut Batch, air: usize| {
             let [parts, models] = self.count[air];
             let products = &mut products[..parts];
-            project(&self.parts, &batch.profile[..self.profile.bins], products);
+            project(&self.parts[..parts], &batch.profile[..self.profile.bins], products);
             self.decide(batch, products, &self.models[..models], scale, &mut found);
             batch.filled = 0;
         };
@@ -487,15 +489,29 @@ fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>,
 /// The products of some profiles with parts.
 #[multiversion(targets("x86_64+avx2"))]
 fn project(parts: &[Part], profile: &[Lanes<f32>], products: &mut [Lanes<f32>]) {
-    for (part, product) in parts.iter().zip(products) {
-        let mut sum = [part.known; LANES];
-        for (values, &q) in profile.iter().zip(&part.column) {
+    let (of_four, rest) = parts.as_chunks::<ABREAST>();
+    let (products_of_four, rest_of_products) = products.as_chunks_mut::<ABREAST>();
+    for (parts, products) in of_four.iter().zip(products_of_four) {
+        *products = products_of(parts, profile);
+    }
+    for (part, product) in rest.iter().zip(rest_of_products) {
+        [*product] = products_of(std::array::from_ref(part), profile);
+    }
+}
+
+/// Side by side, so that none waits for another.
+#[inline(always)]
+fn products_of<const K: usize>(parts: &[Part; K], profile: &[Lanes<f32>]) -> [Lanes<f32>; K] {
+    let mut sums = std::array::from_fn(|k| [parts[k].known; LANES]);
+    for (b, values) in profile.iter().enumerate() {
+        for k in 0..K {
+            let q = parts[k].column[b];
             for lane in 0..LANES {
-                sum[lane] += q * values[lane];
+                sums[k][lane] += q * values[lane];
             }
         }
-        *product = sum;
     }
+    sums
 }
 
 /// For each profile the models that leave least, without and with a wall, to single precision.

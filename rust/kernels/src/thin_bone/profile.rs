@@ -133,7 +133,8 @@ impl Profile {
                 let (row, slice) = (nx as isize, (nx * ny) as isize);
                 self.bin(|[x, y, z]| {
                     let step = x as isize + y as isize * row + z as isize * slice;
-                    voxels.map(|v| ct[(v as isize + step) as usize].to_f32())
+                    // all of them before any becomes a number, so that one instruction does that for several
+                    voxels.map(|v| ct[(v as isize + step) as usize]).map(T::to_f32)
                 })
             }
             _ => self.bin(|offset| {
