@@ -301,7 +301,11 @@ impl Bank {
             self.decide(batch, products, &self.models[..models], scale, &mut found);
             batch.filled = 0;
         };
-        for candidates in candidates.chunks(LANES) {
+        // one profile that goes beyond the volume's faces would slow down all that are measured with it
+        let (nz, ny, nx) = ct.dim();
+        let lies_within = |c: &Candidate| self.profile.lies_within([nx, ny, nz], c.voxel);
+        let (inner, outer): (Vec<Candidate>, Vec<Candidate>) = candidates.iter().partition(|c| lies_within(c));
+        for candidates in inner.chunks(LANES).chain(outer.chunks(LANES)) {
             let voxels = std::array::from_fn(|lane| candidates[lane.min(candidates.len() - 1)].voxel);
             let (profiles, squares) = self.profile.values_of::<T, LANES>(ct, voxels);
             for (from, &candidate) in candidates.iter().enumerate() {

@@ -126,24 +126,34 @@ impl Profile {
     ) -> ([[f32; N]; MOST_BINS], [f32; N]) {
         let (nz, ny, nx) = ct.dim();
         let size = [nx, ny, nz];
-        let places = voxels.map(|v| unravel(v as usize, size));
-        let is_inside = |at: &[usize; 3]| (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a]);
         match ct.as_slice() {
-            Some(ct) if places.iter().all(is_inside) => {
-                let (row, slice) = (nx as isize, (nx * ny) as isize);
-                self.bin(|[x, y, z]| {
-                    let step = x as isize + y as isize * row + z as isize * slice;
+            Some(ct) if voxels.iter().all(|&v| self.lies_within(size, v)) => {
+                let step = |[x, y, z]: [usize; 3]| (z * ny + y) * nx + x;
+                let first = step(self.extent);
+                // each from the first to the last voxel that a sample may be: as all are as long, one check is enough
+                let around = voxels.map(|v| &ct[v as usize - first..][..2 * first + 1]);
+                self.bin(|offset| {
+                    let place = step([0, 1, 2].map(|a| (offset[a] + self.extent[a] as i32) as usize));
                     // all of them before any becomes a number, so that one instruction does that for several
-                    voxels.map(|v| ct[(v as isize + step) as usize]).map(T::to_f32)
+                    around.map(|around| around[place]).map(T::to_f32)
                 })
             }
-            _ => self.bin(|offset| {
-                places.map(|at| {
-                    let to = |a: usize| (at[a] as i32 + offset[a]).clamp(0, size[a] as i32 - 1) as usize;
-                    ct[[to(2), to(1), to(0)]].to_f32()
+            _ => {
+                let places = voxels.map(|v| unravel(v as usize, size));
+                self.bin(|offset| {
+                    places.map(|at| {
+                        let to = |a: usize| (at[a] as i32 + offset[a]).clamp(0, size[a] as i32 - 1) as usize;
+                        ct[[to(2), to(1), to(0)]].to_f32()
+                    })
                 })
-            }),
+            }
         }
+    }
+
+    /// Whether no sample of a voxel's profile lies beyond the volume's faces.
+    pub(super) fn lies_within(&self, size: [usize; 3], voxel: u32) -> bool {
+        let at = unravel(voxel as usize, size);
+        (0..3).all(|a| at[a] >= self.extent[a] && at[a] + self.extent[a] < size[a])
     }
 
     /// Each bin's sums are its own, so that none waits for another's.
