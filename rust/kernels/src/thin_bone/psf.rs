@@ -51,11 +51,22 @@ impl LineSpread {
     /// The image of a unit step at 0, at distance `s` mm on its bright side.
     pub(super) fn edge(&self, s: f64) -> f64 {
         let main = normal_cdf(s / self.sigma);
-        if self.overshoot == 0.0 {
-            main
-        } else {
-            (1.0 + self.overshoot) * main - self.overshoot * normal_cdf(s / self.wide)
-        }
+        if self.overshoot == 0.0 { main } else { self.mix([main, normal_cdf(s / self.wide)]) }
+    }
+
+    /// The same, and the images in both Gaussians that it is mixed of; those of a `known` spread there are used again.
+    pub(super) fn edge_and_parts(&self, s: f64, known: Option<(Self, [f64; 2])>) -> (f64, [f64; 2]) {
+        let sigmas = |spread: &Self| [spread.sigma, spread.wide];
+        let part = |k: usize| match known {
+            Some((spread, parts)) if sigmas(&spread)[k] == sigmas(self)[k] => parts[k],
+            _ => normal_cdf(s / sigmas(self)[k]),
+        };
+        let parts = [part(0), part(1)];
+        (if self.overshoot == 0.0 { parts[0] } else { self.mix(parts) }, parts)
+    }
+
+    fn mix(&self, [main, wide]: [f64; 2]) -> f64 {
+        (1.0 + self.overshoot) * main - self.overshoot * wide
     }
 }
 

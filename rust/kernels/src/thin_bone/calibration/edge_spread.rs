@@ -76,9 +76,9 @@ pub(super) fn fit(
             p[4].clamp(-30.0, 30.0),
         ]
     };
-    let model = |f: &Psf, shift: f64, d: f64, nz2: f64, tissue: f64| {
+    let value = |edge: f64, shift: f64, tissue: f64| {
         let air = air_hu + shift;
-        censor.mean(air + (tissue - air) * f.along(nz2).edge(d))
+        censor.mean(air + (tissue - air) * edge)
     };
     let weight_of_prior = censor.noise.powi(2) * PRIOR_SAMPLES;
     let misfit = |p: [f64; N]| {
@@ -86,7 +86,7 @@ pub(super) fn fit(
         let data: f64 = seen
             .bins
             .iter()
-            .map(|&[weight, hu, d, nz2, tissue]| weight * (hu - model(&f, p[4], d, nz2, tissue)).powi(2))
+            .map(|&[weight, hu, d, nz2, tissue]| weight * (hu - value(f.along(nz2).edge(d), p[4], tissue)).powi(2))
             .sum();
         let prior: f64 = (0..N).map(|k| ((p[k] - PRIOR[k].0) / PRIOR[k].1).powi(2)).sum();
         data + weight_of_prior * prior
@@ -105,9 +105,15 @@ pub(super) fn fit(
                 (psf(q), q[4])
             });
             for &[weight, hu, d, nz2, tissue] in &seen.bins {
-                let m = model(&now, p[4], d, nz2, tissue);
-                let row: [f64; N] =
-                    std::array::from_fn(|k| (model(&steps[k].0, steps[k].1, d, nz2, tissue) - m) / 1e-4);
+                let spread = now.along(nz2);
+                let (edge, parts) = spread.edge_and_parts(d, None);
+                let m = value(edge, p[4], tissue);
+                let row: [f64; N] = std::array::from_fn(|k| {
+                    let (step, shift) = &steps[k];
+                    // most steps leave one of both Gaussians as it is
+                    let (edge, _) = step.along(nz2).edge_and_parts(d, Some((spread, parts)));
+                    (value(edge, *shift, tissue) - m) / 1e-4
+                });
                 for i in 0..N {
                     right[i] += weight * row[i] * (hu - m);
                     for j in 0..=i {
