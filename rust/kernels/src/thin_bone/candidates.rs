@@ -88,8 +88,13 @@ impl Near {
         Ok(Self { edge, blocks })
     }
 
-    fn contains(&self, i: [usize; 3]) -> bool {
-        self.blocks.contains([0, 1, 2].map(|a| i[a] / self.edge[a]))
+    /// Whether the voxels of a row lie in them.
+    fn along_row(&self, y: usize, z: usize) -> impl Fn(usize) -> bool {
+        let row = self.blocks.row(z / self.edge[2], y / self.edge[1]);
+        move |x| {
+            let block = x / self.edge[0];
+            row[block / 64] >> (block % 64) & 1 == 1
+        }
     }
 
     /// The stretch of x that holds all blocks near bone of a range of rows and slices.
@@ -126,24 +131,27 @@ impl<T: Voxel> Search<'_, T> {
         let mut found = Vec::new();
         let length = inner[0].len();
         let mut has_contrast = vec![false; length * block[1] * block[2]];
+        let mut voxels = Vec::new();
         for z in inner[2].clone().step_by(block[2]) {
             for y in inner[1].clone().step_by(block[1]) {
                 let within = |a: usize, i: usize| i..(i + block[a]).min(inner[a].end);
                 let rows: Vec<[usize; 2]> = within(2, z).flat_map(|z| within(1, y).map(move |y| [y, z])).collect();
                 for (&[y, z], has) in rows.iter().zip(has_contrast.chunks_exact_mut(length)) {
                     self.contrast(&seen, [inner[0].start, y, z], has);
+                    let is_near = self.near.along_row(y, z);
+                    inner[0].clone().zip(has).filter(|(_, has)| **has).for_each(|(x, has)| *has = is_near(x));
                 }
                 for x in inner[0].clone().step_by(block[0]) {
-                    let voxels = rows.iter().zip(has_contrast.chunks_exact(length)).flat_map(|(&[y, z], has)| {
-                        within(0, x).filter(|x| has[x - inner[0].start]).map(move |x| [x, y, z])
-                    });
-                    let mut voxels = voxels.filter(|&at| self.near.contains(at)).peekable();
-                    if voxels.peek().is_none() {
+                    voxels.clear();
+                    for (&[y, z], has) in rows.iter().zip(has_contrast.chunks_exact(length)) {
+                        voxels.extend(within(0, x).filter(|x| has[x - inner[0].start]).map(|x| [x, y, z]));
+                    }
+                    if voxels.is_empty() {
                         continue;
                     }
                     let Some(n) = tensor.plane([x, y, z]) else { continue };
                     let way = &self.ways[usize::from(directions::nearest(n))];
-                    found.extend(voxels.filter_map(|at| self.candidate(at, way)));
+                    found.extend(voxels.iter().filter_map(|&at| self.candidate(at, way)));
                 }
             }
         }
@@ -155,7 +163,8 @@ impl<T: Voxel> Search<'_, T> {
         let way = self.towards_dark(at, way);
         let [nx, ny, _] = self.grid.size();
         let voxel = ((at[2] * ny + at[1]) * nx + at[0]) as u32;
-        let is_candidate = !self.is_skin(at, way) && !self.is_beside_bone(at, way);
+        // bone lies beside more of them than air
+        let is_candidate = !self.is_beside_bone(at, way) && !self.is_skin(at, way);
         is_candidate.then_some(Candidate { voxel, direction: way.direction })
     }
 
