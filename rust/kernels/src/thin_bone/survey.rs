@@ -1,6 +1,7 @@
 //! The walls through all voxels that may hold one.
 
 use super::candidates::Candidate;
+use super::directions;
 use super::measure::Bank;
 use super::scan::Scan;
 use super::sheets::Node;
@@ -13,9 +14,9 @@ const OVERLAP_MM: f64 = 0.35;
 const TOGETHER: usize = 128;
 
 /// Measures a wall through every voxel that may hold one; the nodes are in order of their voxels.
-pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate>, job: &Job) -> Result<Vec<Node>> {
+pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, candidates: Vec<Candidate>, job: &Job) -> Result<Vec<Node>> {
     let Scan { ct, scale, .. } = scan;
-    candidates.par_sort_unstable_by_key(|c| (c.direction, c.voxel));
+    let candidates = by_direction(candidates);
     let groups: Vec<&[Candidate]> = candidates.chunk_by(|a, b| a.direction == b.direction).collect();
     let steps = job.steps(groups.len());
     let measure = |group: &&[Candidate]| {
@@ -39,4 +40,22 @@ pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, mut candidates: Vec<Candidate
     nodes.shrink_to_fit();
     nodes.par_sort_unstable_by_key(|n| n.voxel);
     Ok(nodes)
+}
+
+/// In order of their directions, those of each in the order they have.
+fn by_direction(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut next = vec![0; directions::all().len() + 1];
+    for c in &candidates {
+        next[usize::from(c.direction) + 1] += 1;
+    }
+    for k in 1..next.len() {
+        next[k] += next[k - 1];
+    }
+    let mut ordered = vec![Candidate::default(); candidates.len()];
+    for c in candidates {
+        let place: &mut usize = &mut next[usize::from(c.direction)];
+        ordered[*place] = c;
+        *place += 1;
+    }
+    ordered
 }
