@@ -49,7 +49,9 @@ pub(crate) fn distance_up_to(
     let limit = (limit_mm * limit_mm * (1.0 + SLACK)) as f32;
     let within = |square: f32| if square <= limit { square } else { f32::INFINITY };
     let steps = job.part(0.0, 0.6).steps(grid.size()[2]);
-    (out.axis_iter_mut(Axis(0)), mask.axis_iter(Axis(0))).into_par_iter().try_for_each(|(mut out, mask)| {
+    let slices = (out.axis_iter_mut(Axis(0)), mask.axis_iter(Axis(0))).into_par_iter();
+    // what is near the mask takes longer, so threads take slices and planes one by one
+    slices.with_max_len(1).try_for_each(|(mut out, mask)| {
         for (out, mask) in out.outer_iter_mut().zip(mask.outer_iter()) {
             square_along_row(mask, out, sx as f32, within);
         }
@@ -57,7 +59,7 @@ pub(crate) fn distance_up_to(
         steps.step()
     })?;
     let steps = job.part(0.6, 1.0).steps(grid.size()[1]);
-    out.axis_iter_mut(Axis(1)).into_par_iter().try_for_each(|mut plane| {
+    out.axis_iter_mut(Axis(1)).into_par_iter().with_max_len(1).try_for_each(|mut plane| {
         envelope_columns(&mut plane, sz, |square| finish(square.sqrt()));
         steps.step()
     })

@@ -64,7 +64,7 @@ pub(super) fn find<T: Voxel>(scan: &Scan<'_, T>, job: &Job) -> Result<Vec<Candid
         steps.step()?;
         Ok(search.tile(tile))
     };
-    // what tiles leave behind is used again
+    // what tiles leave behind is used again; some take much longer than others, so threads take them one by one
     let mut candidates = Vec::new();
     for tiles in tiles.chunks(TOGETHER) {
         let found: Vec<Vec<Candidate>> = tiles.par_iter().with_max_len(1).map(look).collect::<Result<_>>()?;

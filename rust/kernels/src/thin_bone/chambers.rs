@@ -127,7 +127,8 @@ fn flood(cells: &mut [u32], open: u32, slabs: usize, grid: &Grid, job: &Job) -> 
         steps.step()?;
         Ok(basins)
     };
-    let slabs: Vec<Basins> = cells.par_chunks_mut(slab).enumerate().map(flood).collect::<Result<_>>()?;
+    let slabs: Vec<Basins> =
+        cells.par_chunks_mut(slab).with_max_len(1).enumerate().map(flood).collect::<Result<_>>()?;
     let mut all = Basins::new(open, grid);
     let before: Vec<u32> = slabs.iter().map(|basins| all.append(basins, open)).collect();
     cells.par_chunks_mut(slab).zip(before).for_each(|(cells, before)| {

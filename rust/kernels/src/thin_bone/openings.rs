@@ -136,10 +136,11 @@ fn collect(space: &Space, largest_mm2: f64) -> Vec<Throat> {
         });
         found
     };
-    let pieces: Vec<Throat> = groups.into_par_iter().flat_map_iter(pieces).collect();
+    // some pairs of chambers, and some pieces, take much longer than others
+    let groups = groups.into_par_iter().with_max_len(64);
+    let pieces: Vec<Throat> = groups.flat_map_iter(pieces).collect();
     // a hole where more than two chambers meet shows in pieces
     let whole = |scratch: &mut Scratch, piece| whole::whole(space, &piece, largest_mm2, scratch);
-    // some take much longer than others
     let pieces = pieces.into_par_iter().with_max_len(4);
     let mut whole: Vec<Throat> = pieces.map_init(Scratch::default, whole).flatten_iter().collect();
     whole.sort_by(|a, b| b.area_mm2.total_cmp(&a.area_mm2));
@@ -183,7 +184,8 @@ fn faces(space: &Space) -> Vec<Face> {
     // what slices leave behind is used again
     let mut faces = Vec::new();
     for z in (0..size[2]).step_by(TOGETHER) {
-        let found: Vec<Vec<Face>> = (z..(z + TOGETHER).min(size[2])).into_par_iter().map(of_slice).collect();
+        let found: Vec<Vec<Face>> =
+            (z..(z + TOGETHER).min(size[2])).into_par_iter().with_max_len(1).map(of_slice).collect();
         faces.extend(found.into_iter().flatten());
     }
     faces.par_sort_unstable_by_key(Face::rank);
