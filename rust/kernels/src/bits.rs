@@ -147,7 +147,7 @@ impl Bits {
 
     /// Whether voxel (x, y, z) is set.
     pub(crate) fn contains(&self, [x, y, z]: [usize; 3]) -> bool {
-        self.row(z, y)[x / 64] >> (x % 64) & 1 == 1
+        is_set(self.row(z, y), x)
     }
 
     pub(crate) fn any(&self) -> bool {
@@ -302,6 +302,11 @@ impl Bits {
 /// The valid bits of a row's last word.
 pub(crate) fn last_word(nx: usize) -> u64 {
     if nx.is_multiple_of(64) { u64::MAX } else { (1 << (nx % 64)) - 1 }
+}
+
+/// Whether voxel `x` of a row is set.
+pub(crate) fn is_set(row: &[u64], x: usize) -> bool {
+    row[x / 64] >> (x % 64) & 1 == 1
 }
 
 /// Sets the voxels `start..end` of a row.

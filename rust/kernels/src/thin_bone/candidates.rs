@@ -7,7 +7,7 @@ use super::psf::Psf;
 use super::scan::Scan;
 use super::sheets::BESIDE_BONE_HU;
 use super::tensor::{self, Seen, Tensor};
-use crate::bits::{Bits, for_each_run};
+use crate::bits::{Bits, for_each_run, is_set};
 use crate::morphology::boxed;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
@@ -91,10 +91,7 @@ impl Near {
     /// Whether the voxels of a row lie in them.
     fn along_row(&self, y: usize, z: usize) -> impl Fn(usize) -> bool {
         let row = self.blocks.row(z / self.edge[2], y / self.edge[1]);
-        move |x| {
-            let block = x / self.edge[0];
-            row[block / 64] >> (block % 64) & 1 == 1
-        }
+        move |x| is_set(row, x / self.edge[0])
     }
 
     /// The stretch of x that holds all blocks near bone of a range of rows and slices.

@@ -44,7 +44,7 @@ pub(super) fn survey<T: Voxel>(scan: &Scan<'_, T>, candidates: Vec<Candidate>, j
 
 /// In order of their directions, those of each in the order they have.
 fn by_direction(candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let mut next = vec![0; directions::all().len() + 1];
+    let mut next = vec![0_usize; directions::all().len() + 1];
     for c in &candidates {
         next[usize::from(c.direction) + 1] += 1;
     }
@@ -53,7 +53,7 @@ fn by_direction(candidates: Vec<Candidate>) -> Vec<Candidate> {
     }
     let mut ordered = vec![Candidate::default(); candidates.len()];
     for c in candidates {
-        let place: &mut usize = &mut next[usize::from(c.direction)];
+        let place = &mut next[usize::from(c.direction)];
         ordered[*place] = c;
         *place += 1;
     }
