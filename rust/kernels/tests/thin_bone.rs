@@ -237,6 +237,28 @@ fn holes_that_blur_fills_are_found_in_the_sheet() {
 }
 
 #[test]
+fn a_canal_through_thick_bone_that_blur_closes_is_listed() {
+    let (at, side, half_mm) = ([13.4, 13.3], 1.0, 1.4);
+    let slab = |is_open: f64| {
+        draw([50, 60, 44], |[x, y, z]| {
+            let open = box_seen(y, at[0] - side / 2.0, at[0] + side / 2.0, SIGMA[1])
+                * box_seen(z, at[1] - side / 2.0, at[1] + side / 2.0, SIGMA[2]);
+            let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+            let bone = box_seen(x, 11.1 - half_mm, 11.1 + half_mm, SIGMA[0]);
+            SOFT + (BONE - SOFT) * (1.0 - inside + inside * bone * (1.0 - is_open * open))
+        })
+    };
+    let listed = |(ct, grid): (Array3<i16>, Grid)| {
+        let base = ct.mapv(|v| u8::from(v >= 300));
+        assert_eq!(free_lines(&base, &base, at, 0.5 * side), 0, "the base closes it");
+        let (_, _, report) = run(&ct, &base, &grid, &known_blur());
+        report.openings.into_iter().filter(|o| off_mm(o, at) < 1.0).map(|o| o.verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(slab(1.0)), [Verdict::Undecided]);
+    assert_eq!(listed(slab(0.0)), [], "solid bone has none");
+}
+
+#[test]
 fn what_lacks_most_of_a_wall_is_no_hole_where_a_hole_of_its_size_would_lack_all() {
     let places = [[8.3, 8.5], [18.4, 8.7], [13.2, 17.9]];
     let (thick_mm, thin_mm, side) = (0.7, 0.21, 3.0);

@@ -3,7 +3,7 @@
 use super::aperture::{self, Aperture};
 use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
-use super::{Decision, Opening, Params, Verdict, specks, spots, verdict, wide};
+use super::{Decision, Opening, Params, Verdict, canals, specks, spots, verdict, wide};
 use crate::{Job, Result, Voxel};
 use ndarray::{ArrayRef3, Zip};
 use rayon::prelude::*;
@@ -22,10 +22,13 @@ pub(super) fn decide<T: Voxel>(
     job: &Job,
 ) -> Result<Vec<Opening>> {
     let Scan { base, grid, .. } = *scan;
+    let with_base = |added: &mut ArrayRef3<u8>| Zip::from(added).and(base).par_for_each(|a, &b| *a |= u8::from(b != 0));
     // all bone, until every opening is known
-    Zip::from(&mut *added).and(base).par_for_each(|a, &b| *a |= u8::from(b != 0));
+    with_base(added);
     specks::clear(added, base, grid, &job.part(0.0, 0.02))?;
+    canals::open(scan, added);
     let (mut throats, wide) = throats(scan, params.largest_opening_mm, added, &job.stage("openings", 0.02, 0.8))?;
+    with_base(added);
     let verdicts = job.stage("verdicts", 0.8, 0.98);
     throats.extend(hidden(scan, walls, added, &verdicts)?);
     throats = in_order(throats);

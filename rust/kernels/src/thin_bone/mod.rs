@@ -11,11 +11,13 @@
 
 mod aperture;
 pub mod calibration;
+mod canals;
 mod candidates;
 mod chambers;
 mod decide;
 mod density;
 mod directions;
+mod gaps;
 mod linalg;
 mod measure;
 mod openings;

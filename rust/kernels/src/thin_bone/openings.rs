@@ -82,6 +82,8 @@ const AREA_NOISE: f64 = 0.5;
 
 /// On both sides of an opening space widens to at least this multiple of it.
 pub(super) const WIDENS: f64 = 1.2;
+/// And it does so no farther from it than its width and this: most bone that a canal leads through is no thicker.
+const CANAL_MM: f64 = 3.0;
 
 /// Finds the throats of the space outside `bone` up to an area of `largest_mm2`.
 pub(super) fn throats(bone: &ArrayRef3<u8>, grid: &Grid, largest_mm2: f64, job: &Job) -> Result<Vec<Throat>> {
@@ -272,7 +274,7 @@ pub(super) fn narrows(throat: &Throat, space: &Space) -> bool {
     if radius_mm >= WIDE_MM - 1.0 {
         return false;
     }
-    let reach_mm = 2.0 * radius_mm + 1.5;
+    let reach_mm = 2.0 * radius_mm + CANAL_MM;
     let range = [0, 1, 2].map(|a| {
         let (low, high) =
             ((throat.middle_mm[a] - reach_mm) / spacing[a], (throat.middle_mm[a] + reach_mm) / spacing[a]);

@@ -4,6 +4,7 @@
 //! bone, whose edge at half its height lies beyond the voxel, and the inside of canals, small holes and narrow gaps,
 //! which is bright only because what surrounds it is.
 
+use super::gaps::Gaps;
 use super::linalg::{extent_mm, unit};
 use super::measure::Scale;
 use super::psf::{FWHM_PER_SIGMA, normal_cdf};
@@ -13,7 +14,7 @@ use ndarray::{Array2, ArrayRef3, Axis, Zip};
 use rayon::prelude::*;
 
 /// HU of soft tissue, at most.
-const SOFT_HU: f64 = 50.0;
+pub(super) const SOFT_HU: f64 = 50.0;
 /// Brighter than soft tissue by this, and by so many times the noise there.
 const ABOVE_SOFT_HU: f64 = 80.0;
 const ABOVE_NOISE: f64 = 2.2;
@@ -32,11 +33,11 @@ const EDGE_SHARE: f64 = 0.8;
 pub(super) fn add<T: Voxel>(scan: &Scan<'_, T>, added: &mut ArrayRef3<u8>) {
     let Scan { ct, base, scale, noise, .. } = scan;
     let bright = |noise_hu: f32| SOFT_HU + (ABOVE_NOISE * f64::from(noise_hu)).max(ABOVE_SOFT_HU);
-    let ways = ways(scale);
+    let gaps = Gaps::new(scale);
     let is_partial = |at: [usize; 3]| {
         ct[[at[2], at[1], at[0]]].to_f64() >= bright(noise.at(at))
             && !is_in_canal(ct, at)
-            && !is_gap(ct, at, scale.bone_hu, &ways)
+            && !gaps.is_gap(ct, at)
             && !is_slope(ct, at, scale)
     };
     grow(ct, bright(noise.least()), base, added, is_partial);
@@ -118,37 +119,6 @@ pub(super) fn is_in_canal<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
     };
     let here = value(13) + CANAL_HU;
     (0..13).filter(|&k| value(k).min(value(26 - k)) > here).count() >= CANAL_DIRECTIONS
-}
-
-/// An offset between neighbours, and how many of it are as long as the blur is wide.
-type Way = ([isize; 3], isize);
-
-/// One for each pair of opposite neighbours.
-fn ways(scale: &Scale) -> [Way; 13] {
-    std::array::from_fn(|k| {
-        let way = [k % 3, k / 3 % 3, k / 9].map(|i| i as isize - 1);
-        let mm = [0, 1, 2].map(|a| way[a] as f64 * scale.spacing_mm[a]);
-        let square: f64 = mm.iter().map(|c| c * c).sum();
-        let sigma = scale.psf.along(mm[2] * mm[2] / square).sigma;
-        (way, ((FWHM_PER_SIGMA * sigma / square.sqrt()) as isize).max(1))
-    })
-}
-
-/// Whether a voxel has less than half the height of what lies on both of its sides, and that is bone brighter than at
-/// its edges: between them is a gap, such as a suture.
-fn is_gap<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], bone_hu: f64, ways: &[Way; 13]) -> bool {
-    let (nz, ny, nx) = ct.dim();
-    let value = |i: [usize; 3]| ct[[i[2], i[1], i[0]]].to_f64();
-    let limit = (SOFT_HU + 2.0 * (value(at) - SOFT_HU)).max(0.5 * bone_hu);
-    ways.iter().any(|&(way, steps)| {
-        let is_side = |side: isize| {
-            (1..=steps).any(|step| {
-                let to = |a: usize, n: usize| at[a].saturating_add_signed(side * step * way[a]).min(n - 1);
-                value([to(0, nx), to(1, ny), to(2, nz)]) > limit
-            })
-        };
-        is_side(1) && is_side(-1)
-    })
 }
 
 /// Whether a voxel lies outside the edge of bone too thick to be a wall.
