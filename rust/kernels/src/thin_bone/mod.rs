@@ -32,6 +32,7 @@ mod refine;
 mod region;
 mod report;
 mod scan;
+mod second_look;
 mod sheets;
 mod specks;
 mod spots;
@@ -104,15 +105,22 @@ struct Found {
     scale: Scale,
 }
 
+/// What measures the thickness of nodes, of which those that are bone are given.
+type Thickness = fn(&[bool], &Job) -> Result<Vec<f32>>;
+
 /// Repairs all of a scan of known blur.
 fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Outputs<'_>, job: &Job) -> Result<Found> {
     let candidates = candidates::find(&scan, &job.stage("candidates", 0.0, 0.25))?;
-    let nodes = survey::survey(&scan, candidates, &job.stage("measurement", 0.25, 0.6))?;
+    let mut nodes = survey::survey(&scan, candidates, &job.stage("measurement", 0.25, 0.6))?;
     scan.scale.bone_hu = density::thin_bone(scan.ct, &nodes, &scan.scale);
+    let stage = job.stage("sheets", 0.6, 0.75);
+    let noise_hu = scan.scale.noise_hu as f32;
+    let bone = sheets::link(&nodes, None::<Thickness>, noise_hu, scan.grid, &stage.part(0.0, 0.4))?.bone;
+    second_look::add(&scan, &mut nodes, &bone, &stage.part(0.4, 0.5))?;
     let linked = {
         let thickness_mm = |bone: &[bool], job: &Job| refine::thickness(scan.ct, &nodes, bone, &scan.scale, job);
         let asked = outputs.ask_for_thickness().then_some(thickness_mm);
-        sheets::link(&nodes, asked, scan.scale.noise_hu as f32, scan.grid, &job.stage("sheets", 0.6, 0.75))?
+        sheets::link(&nodes, asked, noise_hu, scan.grid, &stage.part(0.5, 1.0))?
     };
 
     job.stage("partial voxels", 0.75, 0.75).check()?;

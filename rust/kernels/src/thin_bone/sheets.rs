@@ -66,7 +66,7 @@ const SURE_SHARE: f32 = 0.2;
 /// Otherwise, where the mass falls below this share of the sheet's around it, there is a hole; thicker walls do not
 /// say how thick a thin one beside them should be.
 const RIM_SHARE: f32 = 0.5;
-const THICK_RIM_MM: f32 = 0.8;
+pub(super) const THICK_RIM_MM: f32 = 0.8;
 /// And where what the wall does not explain exceeds this share of its height, something else is there.
 const MISFIT: f32 = 0.2;
 /// Beside tissue that may be a second wall that joins the first, which then has most of its mass nevertheless.
