@@ -193,6 +193,16 @@ pub(crate) fn unravel(voxel: usize, [nx, ny, _]: [usize; 3]) -> [usize; 3] {
     [voxel % nx, voxel / nx % ny, voxel / (nx * ny)]
 }
 
+/// The voxel at a place (x, y, z) of a volume, counted with x fastest.
+pub(crate) fn ravel([x, y, z]: [usize; 3], [nx, ny, _]: [usize; 3]) -> usize {
+    (z * ny + y) * nx + x
+}
+
+/// The step (x, y, z) from the middle of a block of three voxels along each axis to its voxel `k`.
+pub(crate) fn step_in_block(k: usize) -> [isize; 3] {
+    unravel(k, [3; 3]).map(|i| i as isize - 1)
+}
+
 fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }

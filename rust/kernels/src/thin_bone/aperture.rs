@@ -15,6 +15,7 @@ use super::psf::EdgeTable;
 use super::scan::{Scan, Walls};
 use super::wall_surface::{Columns, Surface};
 use crate::Voxel;
+use crate::grid::ravel;
 use ndarray::ArrayRef3;
 use std::f64::consts::{PI, TAU};
 
@@ -183,7 +184,7 @@ pub(super) fn fit<T: Voxel>(
         return None;
     }
     let fit = |p: &Seen| {
-        let voxel = ((p.voxel[2] * size[1] + p.voxel[1]) * size[0] + p.voxel[0]) as u32;
+        let voxel = ravel(p.voxel, size) as u32;
         let ([medium, step, mass], weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
         let Seen { voxel, at, is_bone, distance_mm, .. } = *p;
         Some(Place { voxel, at, is_bone, distance_mm, medium, fit: [step, mass], weights, share: 1.0, mass_share: 1.0 })

@@ -8,6 +8,7 @@ use super::scan::Scan;
 use super::sheets::BESIDE_BONE_HU;
 use super::tensor::{self, Seen, Tensor};
 use crate::bits::{Bits, for_each_run, is_set};
+use crate::grid::ravel;
 use crate::morphology::boxed;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
@@ -216,7 +217,7 @@ impl<T: Voxel> Search<'_, T> {
     fn is_beside_bone(&self, at: [usize; 3], way: &Way) -> bool {
         let size = self.grid.size();
         let is_inside = (0..3).all(|a| at[a] >= way.reach[a] && at[a] + way.reach[a] < size[a]);
-        let here = (at[2] * size[1] + at[1]) * size[0] + at[0];
+        let here = ravel(at, size);
         way.beside.iter().zip(&way.steps).any(|(side, steps)| {
             let sum: f32 = match self.ct.as_slice() {
                 Some(ct) if is_inside => steps.iter().map(|&by| ct[here.wrapping_add_signed(by)].to_f32()).sum(),

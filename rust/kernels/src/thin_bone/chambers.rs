@@ -5,6 +5,7 @@
 
 use super::ways::Ways;
 use crate::components::root;
+use crate::grid::ravel;
 use crate::{Grid, Job, Result, distance};
 use ndarray::{Array3, ArrayRef3};
 use rayon::prelude::*;
@@ -44,8 +45,8 @@ impl Space {
         Ok(Self { cells, chambers, ways, size: grid.size(), spacing: grid.spacing_mm() })
     }
 
-    pub(super) fn index(&self, [x, y, z]: [usize; 3]) -> usize {
-        (z * self.size[1] + y) * self.size[0] + x
+    pub(super) fn index(&self, voxel: [usize; 3]) -> usize {
+        ravel(voxel, self.size)
     }
 
     /// Voxels from one look to the next along each axis, where so far around a place few looks are enough.

@@ -1,11 +1,13 @@
 //! What lies between brighter bone: sutures and other gaps, and canals.
 
 use super::measure::Scale;
-use super::partial::SOFT_HU;
 use super::psf::FWHM_PER_SIGMA;
 use crate::Voxel;
+use crate::grid::step_in_block;
 use ndarray::ArrayRef3;
 
+/// HU of soft tissue, at most.
+pub(super) const SOFT_HU: f64 = 50.0;
 /// The walls of a canal that blur closes are no farther from its middle than this, in widths of the blur.
 const CANAL_BLURS: f64 = 1.3;
 /// Bone is no brighter than this, in densities of thin bone.
@@ -29,7 +31,7 @@ impl Gaps {
     /// For a blur, and walls of a density.
     pub(super) fn new(scale: &Scale) -> Self {
         let ways: [Way; 13] = std::array::from_fn(|k| {
-            let offset = [k % 3, k / 3 % 3, k / 9].map(|i| i as isize - 1);
+            let offset = step_in_block(k);
             let mm = [0, 1, 2].map(|a| offset[a] as f64 * scale.spacing_mm[a]);
             let square: f64 = mm.iter().map(|c| c * c).sum();
             let sigma = scale.psf.along(mm[2] * mm[2] / square).sigma;

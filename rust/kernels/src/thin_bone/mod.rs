@@ -54,6 +54,7 @@ use measure::Scale;
 use ndarray::ArrayRef3;
 use outside::Outside;
 use scan::{Scan, Walls};
+use sheets::Thickness;
 
 /// Adds to the `base` bone of a CT (HU) the walls too thin for any threshold, as far as their mass shows.
 ///
@@ -105,9 +106,6 @@ struct Found {
     scale: Scale,
 }
 
-/// What measures the thickness of nodes, of which those that are bone are given.
-type Thickness = fn(&[bool], &Job) -> Result<Vec<f32>>;
-
 /// Repairs all of a scan of known blur.
 fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Outputs<'_>, job: &Job) -> Result<Found> {
     let candidates = candidates::find(&scan, &job.stage("candidates", 0.0, 0.25))?;
@@ -115,11 +113,11 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     scan.scale.bone_hu = density::thin_bone(scan.ct, &nodes, &scan.scale);
     let stage = job.stage("sheets", 0.6, 0.75);
     let noise_hu = scan.scale.noise_hu as f32;
-    let bone = sheets::link(&nodes, None::<Thickness>, noise_hu, scan.grid, &stage.part(0.0, 0.4))?.bone;
+    let bone = sheets::link(&nodes, None, noise_hu, scan.grid, &stage.part(0.0, 0.4))?.bone;
     second_look::add(&scan, &mut nodes, &bone, &stage.part(0.4, 0.5))?;
     let linked = {
         let thickness_mm = |bone: &[bool], job: &Job| refine::thickness(scan.ct, &nodes, bone, &scan.scale, job);
-        let asked = outputs.ask_for_thickness().then_some(thickness_mm);
+        let asked: Option<Thickness<'_>> = if outputs.ask_for_thickness() { Some(&thickness_mm) } else { None };
         sheets::link(&nodes, asked, noise_hu, scan.grid, &stage.part(0.5, 1.0))?
     };
 

@@ -4,7 +4,7 @@
 //! bone, whose edge at half its height lies beyond the voxel, and the inside of canals, small holes and narrow gaps,
 //! which is bright only because what surrounds it is.
 
-use super::gaps::Gaps;
+use super::gaps::{Gaps, SOFT_HU};
 use super::linalg::{extent_mm, unit};
 use super::measure::Scale;
 use super::psf::{FWHM_PER_SIGMA, normal_cdf};
@@ -13,8 +13,6 @@ use crate::Voxel;
 use ndarray::{Array2, ArrayRef3, Axis, Zip};
 use rayon::prelude::*;
 
-/// HU of soft tissue, at most.
-pub(super) const SOFT_HU: f64 = 50.0;
 /// Brighter than soft tissue by this, and by so many times the noise there.
 const ABOVE_SOFT_HU: f64 = 80.0;
 const ABOVE_NOISE: f64 = 2.2;

@@ -11,7 +11,7 @@ use super::linalg::{Vec3, extent_mm, unit};
 use super::scan::Scan;
 use super::sheets::{Index, Node, THICK_RIM_MM};
 use super::survey::survey;
-use crate::grid::unravel;
+use crate::grid::{ravel, step_in_block, unravel};
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
@@ -58,26 +58,22 @@ struct Pass {
     thickness_mm: f32,
 }
 
+/// The planes of nodes that are `bone` through neighbours that have no node and are not in the base.
 fn passes(nodes: &[Node], bone: &[bool], base: &ArrayRef3<u8>, grid: &Grid) -> Vec<Pass> {
     let (size, spacing) = (grid.size(), grid.spacing_mm());
     let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), size);
     let through = |node: &Node| {
         let (at, n, wall) = (unravel(node.voxel as usize, size), node.n(), node.wall);
         let support_mm = 0.5 * extent_mm(n, spacing);
-        let mut has_node = [false; 27];
-        // three along each axis, in order
-        let number = |i: [usize; 3]| (0..3).rev().fold(0, |k, a| 3 * k + i[a] + 1 - at[a]);
-        index.around(at, [1; 3], |k| has_node[number(index.at(nodes[k].voxel))] = true);
-        let neighbours = (0..27).filter_map(move |k| {
-            let step = [k % 3, k / 3 % 3, k / 9].map(|i| i as isize - 1);
+        let index = &index;
+        (0..27).filter_map(move |k| {
+            let step = step_in_block(k);
             let to = |a: usize| at[a].checked_add_signed(step[a]).filter(|&i| i < size[a]);
-            Some((k, [to(0)?, to(1)?, to(2)?], step))
-        });
-        neighbours.filter_map(move |(k, [x, y, z], step)| {
+            let [x, y, z] = [to(0)?, to(1)?, to(2)?];
             let height_mm: f64 = (0..3).map(|a| step[a] as f64 * spacing[a] * n[a]).sum();
             let passes = (height_mm - f64::from(wall.shift_mm)).abs() <= support_mm;
-            let voxel = ((z * size[1] + y) * size[0] + x) as u32;
-            let is_asked = passes && !has_node[k] && base[[z, y, x]] == 0;
+            let is_asked = passes && base[[z, y, x]] == 0 && !index.holds([x, y, z]);
+            let voxel = ravel([x, y, z], size) as u32;
             is_asked.then_some(Pass { voxel, n, thickness_mm: wall.thickness_mm })
         })
     };
@@ -119,9 +115,8 @@ mod tests {
             is_on(at) && (3..9).contains(&x) && [x, y] != [5, 3] && !((4..7).contains(&x) && (6..9).contains(&y))
         };
         let voxels: Vec<[usize; 3]> = (0..size.iter().product()).map(|v| unravel(v, size)).collect();
-        let number = |[x, y, z]: [usize; 3]| ((z * size[1] + y) * size[0] + x) as u32;
         let node = |&at: &[usize; 3]| Node {
-            voxel: number(at),
+            voxel: ravel(at, size) as u32,
             direction,
             wall: Wall {
                 shift_mm: -height_mm(at) as f32,
@@ -137,7 +132,7 @@ mod tests {
         let nodes: Vec<Node> = voxels.iter().filter(|&&at| has_node(at)).map(node).collect();
         let base = Array3::from_shape_fn(grid.shape(), |(_, _, x)| u8::from(x >= 9));
         let found = places(&nodes, &vec![true; nodes.len()], &base, &grid);
-        let is_found = |at: [usize; 3]| found.iter().any(|place| place.candidate.voxel == number(at));
+        let is_found = |at: [usize; 3]| found.iter().any(|place| place.candidate.voxel as usize == ravel(at, size));
         for &at in voxels.iter().filter(|&&at| is_on(at) && !has_node(at)) {
             match at {
                 [5, 3, _] => assert!(is_found(at), "{at:?} in a gap"),

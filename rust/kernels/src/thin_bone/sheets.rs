@@ -11,7 +11,7 @@ use super::directions;
 use super::linalg::{Vec3, dot, extent_mm};
 use super::measure::Wall;
 use super::scan::middle;
-use crate::grid::unravel;
+use crate::grid::{ravel, step_in_block, unravel};
 use crate::{Grid, Job, Result};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -79,6 +79,9 @@ pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
 pub(super) const LEAST_SHEET_MM2: f64 = 25.0;
 
+/// Measures the thickness in mm of all nodes, of which those that are bone are given.
+pub(super) type Thickness<'a> = &'a dyn Fn(&[bool], &Job) -> Result<Vec<f32>>;
+
 /// What linking found for each node.
 pub(super) struct Linked {
     /// Whether the node is bone.
@@ -94,7 +97,7 @@ pub(super) struct Linked {
 /// Links the nodes, which are in order of their voxels, into sheets; pools their thickness along them.
 pub(super) fn link(
     nodes: &[Node],
-    thickness_mm: Option<impl FnOnce(&[bool], &Job) -> Result<Vec<f32>>>,
+    thickness_mm: Option<Thickness<'_>>,
     noise_hu: f32,
     grid: &Grid,
     job: &Job,
@@ -175,10 +178,6 @@ struct Edges {
 const BLOCK: usize = 27;
 const OFFSET_SHIFT: u32 = 27;
 
-fn offset(k: usize) -> [isize; 3] {
-    [k % 3, k / 3 % 3, k / 9].map(|i| i as isize - 1)
-}
-
 impl Edges {
     /// All pairs of neighbours of an index that are `linked`: by a node's number, an offset and the other's number.
     fn new(index: &Index, linked: impl Fn(usize, usize, usize) -> bool + Sync) -> Self {
@@ -240,8 +239,8 @@ impl Blocks {
             let b = index.at(node.voxel);
             [0, 1, 2].map(|a| b[a] / edge[a])
         };
-        let number = |[x, y, z]: [usize; 3]| ((z * size[1] + y) * size[0] + x) as u32;
-        let mut blocks: Vec<u32> = nodes.par_iter().map(|n| number(block(n))).collect();
+        let number = |node| ravel(block(node), size) as u32;
+        let mut blocks: Vec<u32> = nodes.par_iter().map(number).collect();
         blocks.par_sort_unstable();
         blocks.dedup();
         let coarse = Index::new(blocks, size);
@@ -276,7 +275,7 @@ impl<'a> Graph<'a> {
             if dot(m, n).abs() < LEAST_COSINE {
                 return false;
             }
-            let step = offset(at);
+            let step = step_in_block(at);
             let (from, to) = (f64::from(nodes[k].wall.shift_mm), f64::from(nodes[j].wall.shift_mm));
             let p = [0, 1, 2].map(|a| step[a] as f64 * spacing[a] + to * m[a] - from * n[a]);
             let height = dot(p, n);
@@ -352,12 +351,12 @@ impl<'a> Graph<'a> {
 fn diffuse(edges: &Edges, spacing: Vec3, mut now: Vec<[f32; 2]>, sigma_mm: f64, job: &Job) -> Result<Vec<[f32; 2]>> {
     let widest = spacing.into_iter().fold(0.0, f64::max);
     let weights: [f32; BLOCK] = std::array::from_fn(|k| {
-        let d2: f64 = (0..3).map(|a| (offset(k)[a] as f64 * spacing[a]).powi(2)).sum();
+        let d2: f64 = (0..3).map(|a| (step_in_block(k)[a] as f64 * spacing[a]).powi(2)).sum();
         (-0.5 * d2 / (widest * widest)).exp() as f32
     });
     let (mut spread, mut sum) = (0.0, 0.0);
-    for (k, &w) in weights.iter().enumerate().filter(|(k, _)| offset(*k)[2] == 0) {
-        let [x, y, _] = offset(k).map(|o| o as f64);
+    for (k, &w) in weights.iter().enumerate().filter(|(k, _)| step_in_block(*k)[2] == 0) {
+        let [x, y, _] = step_in_block(k).map(|o| o as f64);
         spread += f64::from(w) * 0.5 * ((x * spacing[0]).powi(2) + (y * spacing[1]).powi(2));
         sum += f64::from(w);
     }
@@ -419,6 +418,11 @@ impl Index {
         nodes.start + before..nodes.start + before + within
     }
 
+    /// Whether a voxel has a node.
+    pub(super) fn holds(&self, [x, y, z]: [usize; 3]) -> bool {
+        !self.row([y, z], x..x + 1).is_empty()
+    }
+
     /// Calls `visit` with the offset and the number of every neighbour of a node. In each of the nine rows around, as
     /// many nodes as are known to lie `before` its neighbours lie before those of the nodes that follow it, too.
     fn neighbours(&self, k: usize, before: &mut [usize; 9], mut visit: impl FnMut(usize, usize)) {
@@ -465,7 +469,7 @@ mod tests {
         let middle = voxels.iter().position(|&v| v == at(1, 1, 1)).unwrap();
         let mut found = Vec::new();
         index.neighbours(middle, &mut [0; 9], |k, j| {
-            let to = [0, 1, 2].map(|a| (1 + offset(k)[a]) as u32);
+            let to = [0, 1, 2].map(|a| (1 + step_in_block(k)[a]) as u32);
             assert_eq!(voxels[j], at(to[0], to[1], to[2]));
             found.push(k);
         });

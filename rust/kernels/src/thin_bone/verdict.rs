@@ -10,6 +10,7 @@ use super::openings::{PROBABLY, SURELY, TELLING, Throat};
 use super::scan::{Scan, Walls};
 use super::{Opening, Verdict, psf};
 use crate::Voxel;
+use crate::grid::ravel;
 
 /// The rim of an opening starts beyond its edge and is this wide.
 const RIM_FROM_MM: f64 = 0.3;
@@ -58,7 +59,7 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
         }
     });
     let seen = inside[0].len();
-    let voxel = ((at[2] * size[1] + at[1]) * size[0] + at[0]) as u32;
+    let voxel = ravel(at, size) as u32;
     let middle = measure::one(ct, voxel, throat.axis, scale);
     let [rim_mm, rim_hu] = rim.map(|mut v| if v.len() < LEAST_RIM { f64::NAN } else { median(&mut v) });
     let [inside_mm, inside_hu] = if seen >= 2 {
