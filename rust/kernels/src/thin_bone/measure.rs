@@ -155,11 +155,11 @@ impl Parts {
     fn with(&mut self, mut basis: Basis, k: usize, mut column: Row) -> Basis {
         for j in 0..k {
             let q = &self.rows[basis.parts[j]];
-            let product: f64 = q.iter().zip(&column).map(|(a, b)| a * b).sum();
+            let product = product(q, &column);
             column.iter_mut().zip(q).for_each(|(c, q)| *c -= product * q);
             basis.of_columns[j][k] = product;
         }
-        let length = column.iter().map(|c| c * c).sum::<f64>().sqrt();
+        let length = product(&column, &column).sqrt();
         let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
         basis.of_columns[k][k] = length;
         basis.parts[k] = self.rows.len();
@@ -174,6 +174,17 @@ impl Parts {
         };
         self.rows.iter().map(part).collect()
     }
+}
+
+/// Summed side by side, so that no term waits for the one before it.
+fn product(a: &Row, b: &Row) -> f64 {
+    let (fours, rest) = a.as_chunks::<ABREAST>();
+    let (other_fours, other_rest) = b.as_chunks::<ABREAST>();
+    let mut sums = [0.0; ABREAST];
+    for (a, b) in fours.iter().zip(other_fours) {
+        sums = std::array::from_fn(|k| sums[k] + a[k] * b[k]);
+    }
+    sums.iter().sum::<f64>() + rest.iter().zip(other_rest).map(|(a, b)| a * b).sum::<f64>()
 }
 
 /// Media in layers and a plate in one place.

@@ -112,14 +112,12 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     let mut nodes = survey::survey(&scan, candidates, &job.stage("measurement", 0.25, 0.6))?;
     scan.scale.bone_hu = density::thin_bone(scan.ct, &nodes, &scan.scale);
     let stage = job.stage("sheets", 0.6, 0.75);
-    let noise_hu = scan.scale.noise_hu as f32;
-    let bone = sheets::link(&nodes, None, noise_hu, scan.grid, &stage.part(0.0, 0.4))?.bone;
-    second_look::add(&scan, &mut nodes, &bone, &stage.part(0.4, 0.5))?;
-    let linked = {
+    let mut linked = {
         let thickness_mm = |bone: &[bool], job: &Job| refine::thickness(scan.ct, &nodes, bone, &scan.scale, job);
         let asked: Option<Thickness<'_>> = if outputs.ask_for_thickness() { Some(&thickness_mm) } else { None };
-        sheets::link(&nodes, asked, noise_hu, scan.grid, &stage.part(0.5, 1.0))?
+        sheets::link(&nodes, asked, scan.scale.noise_hu as f32, scan.grid, &stage.part(0.0, 0.8))?
     };
+    second_look::add(&scan, &mut nodes, &mut linked, &stage.part(0.8, 1.0))?;
 
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.write(&scan, &nodes, &linked);

@@ -5,7 +5,7 @@ use super::directions;
 use super::linalg::Vec3;
 use super::measure::Scale;
 use super::outside::Outside;
-use super::sheets::{Index, Linked, Node, SURE};
+use super::sheets::{Index, Linked, Node, SURE, THIN_SHARE};
 use crate::grid::unravel;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
@@ -63,7 +63,7 @@ impl Walls {
             voxel: node.voxel,
             direction: node.direction,
             is_bone: linked.bone[k],
-            is_thin: linked.thin[k],
+            is_thin: linked.bone[k] && node.wall.thickness_mm < THIN_SHARE * linked.rim_mm[k],
             is_sure: node.wall.evidence >= SURE,
             shift_mm: node.wall.shift_mm,
             thickness_mm: node.wall.thickness_mm,

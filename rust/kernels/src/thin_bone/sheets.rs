@@ -47,7 +47,7 @@ const SHARE_MM: f64 = 1.5;
 const BLOCK_MM: f64 = 0.7;
 /// No place speaks louder than this where a sheet may start, and where it grows: a sure wall is no evidence for what
 /// lies beside it.
-const LOUDEST: [f32; 2] = [6.0, 1.5];
+const LOUDEST: [f32; 2] = [6.0, 1.0];
 /// Log odds of a wall before anything is measured: between fat and air, other tissue and air, air and air.
 const BESIDE_FAT: f32 = 0.65;
 const BESIDE_TISSUE: f32 = -0.3;
@@ -58,8 +58,8 @@ const TISSUE_HU: f32 = -250.0;
 const FAT_HU: Range<f32> = -80.0..-20.0;
 /// Shared evidence from which a sheet starts, over which it grows, and what a place itself must show at least.
 const START: f32 = 2.0;
-const GROW: f32 = 0.15;
-const OWN: f32 = -0.6;
+const GROW: f32 = 0.3;
+const OWN: f32 = -0.3;
 /// Evidence from which a place needs no neighbours to say that there is a wall, if it has this share of theirs.
 pub(super) const SURE: f32 = 1.5;
 const SURE_SHARE: f32 = 0.2;
@@ -73,7 +73,7 @@ const MISFIT: f32 = 0.2;
 const MISFIT_AT_JOINT: f32 = 0.45;
 const JOINT_SHARE: f32 = 0.75;
 /// Below this share of the sheet's around it, bone may hide a hole that blur fills.
-const THIN_SHARE: f32 = 0.65;
+pub(super) const THIN_SHARE: f32 = 0.65;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
 pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
@@ -86,8 +86,8 @@ pub(super) type Thickness<'a> = &'a dyn Fn(&[bool], &Job) -> Result<Vec<f32>>;
 pub(super) struct Linked {
     /// Whether the node is bone.
     pub(super) bone: Vec<bool>,
-    /// Whether the node is bone, but much thinner than the sheet around it.
-    pub(super) thin: Vec<bool>,
+    /// Thickness of the sheet around it, 0 where there is none.
+    pub(super) rim_mm: Vec<f32>,
     /// Thickness pooled along the sheet, where it was given.
     pub(super) thickness_mm: Vec<f32>,
     /// How many sheets there are.
@@ -116,20 +116,16 @@ pub(super) fn link(
         })
         .collect();
     let around = graph.diffuse(around, SHARE_MM, &job.part(0.25, 0.4))?;
-    let rim_mm = |k: usize| {
-        let [thickness, weight] = around[k];
-        if weight > 0.0 { thickness / weight } else { 0.0 }
-    };
-    let is_whole = |(k, n): (usize, &Node)| shared[k][1] >= GROW && is_whole(&n.wall, rim_mm(k), noise_hu);
+    let rim_mm: Vec<f32> =
+        around.into_par_iter().map(|[mm, weight]| if weight > 0.0 { mm / weight } else { 0.0 }).collect();
+    let is_whole = |(k, n): (usize, &Node)| shared[k][1] >= GROW && is_whole(&n.wall, rim_mm[k], noise_hu);
     let whole: Vec<bool> = nodes.par_iter().enumerate().map(is_whole).collect();
     let (bone, sheets) = graph.grow(&whole, |k| shared[k][0] >= START);
-    let is_thin = |(k, n): (usize, &Node)| bone[k] && n.wall.thickness_mm < THIN_SHARE * rim_mm(k);
-    let thin = nodes.par_iter().enumerate().map(is_thin).collect();
     let thickness_mm = match thickness_mm {
         Some(measure) => graph.pool(&measure(&bone, &job.part(0.4, 0.95))?, &bone, &job.part(0.95, 1.0))?,
         None => Vec::new(),
     };
-    Ok(Linked { bone, thin, thickness_mm, sheets })
+    Ok(Linked { bone, rim_mm, thickness_mm, sheets })
 }
 
 /// Log odds that a place holds a wall, as far as the place itself and what lies on both sides say.
@@ -147,7 +143,7 @@ fn odds(wall: &Wall) -> f32 {
 }
 
 /// Whether a place holds a wall as far as the place itself and the thickness `rim_mm` around it say.
-fn is_whole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
+pub(super) fn is_whole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
     let height_hu = wall.mass / (2.5 * wall.sigma_mm);
     let misfit_hu = (wall.residual_hu.powi(2) - noise_hu.powi(2)).max(0.0).sqrt();
     let is_sure = wall.evidence > SURE && wall.thickness_mm >= SURE_SHARE * rim_mm;
