@@ -3,7 +3,7 @@
 use super::measure::Scale;
 use super::psf::FWHM_PER_SIGMA;
 use crate::Voxel;
-use crate::grid::step_in_block;
+use crate::grid::{ravel, step_in_block};
 use ndarray::ArrayRef3;
 
 /// HU of soft tissue, at most.
@@ -73,10 +73,19 @@ impl Gaps {
 /// Whether so many voxels along a way or less, on both sides, there is something brighter than a limit.
 fn is_between<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], way: &Way, reach: isize, limit_hu: f64) -> bool {
     let (nz, ny, nx) = ct.dim();
+    let size = [nx, ny, nz];
+    let is_inside = (0..3).all(|a| at[a] >= reach as usize && at[a] + (reach as usize) < size[a]);
+    if let (true, Some(ct)) = (is_inside, ct.as_slice()) {
+        let [x, y, z] = way.offset;
+        let step = x + nx as isize * (y + ny as isize * z);
+        let here = ravel(at, size);
+        let is_bright = |steps: isize| ct[here.wrapping_add_signed(steps * step)].to_f64() > limit_hu;
+        return (1..=reach).any(is_bright) && (1..=reach).any(|steps| is_bright(-steps));
+    }
     let is_side = |side: isize| {
         (1..=reach).any(|step| {
-            let to = |a: usize, n: usize| at[a].saturating_add_signed(side * step * way.offset[a]).min(n - 1);
-            ct[[to(2, nz), to(1, ny), to(0, nx)]].to_f64() > limit_hu
+            let to = |a: usize| at[a].saturating_add_signed(side * step * way.offset[a]).min(size[a] - 1);
+            ct[[to(2), to(1), to(0)]].to_f64() > limit_hu
         })
     };
     is_side(1) && is_side(-1)

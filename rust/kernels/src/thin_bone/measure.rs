@@ -259,6 +259,13 @@ pub(super) fn one<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scal
     found
 }
 
+/// HU on both sides of what passes through one voxel, across a unit vector.
+pub(super) fn media<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scale) -> [f64; 2] {
+    let profile = Profile::new(directions::nearest(n), scale);
+    let (values, _) = profile.values_of(ct, [voxel]);
+    profile.ends(&values, 0)
+}
+
 /// All that measuring along one direction needs.
 pub(super) struct Bank {
     profile: Profile,

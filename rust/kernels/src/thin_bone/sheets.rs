@@ -177,32 +177,32 @@ const OFFSET_SHIFT: u32 = 27;
 impl Edges {
     /// All pairs of neighbours of an index that are `linked`: by a node's number, an offset and the other's number.
     fn new(index: &Index, linked: impl Fn(usize, usize, usize) -> bool + Sync) -> Self {
-        const TOGETHER: usize = 1 << 14;
+        const PART: usize = 1 << 13;
+        const TOGETHER: usize = 16;
         let count = index.voxels.len();
-        let parts: Vec<(Vec<usize>, Vec<u32>)> = (0..count.div_ceil(TOGETHER))
-            .into_par_iter()
-            .map(|part| {
-                let (mut ends, mut to) = (Vec::with_capacity(TOGETHER), Vec::new());
-                let mut before = [0; 9];
-                for k in part * TOGETHER..((part + 1) * TOGETHER).min(count) {
-                    index.neighbours(k, &mut before, |at, j| {
-                        if linked(k, at, j) {
-                            to.push((at as u32) << OFFSET_SHIFT | j as u32);
-                        }
-                    });
-                    ends.push(to.len());
-                }
-                (ends, to)
-            })
-            .collect();
-        let mut edges = Self {
-            ends: Vec::with_capacity(count),
-            to: Vec::with_capacity(parts.iter().map(|(_, to)| to.len()).sum()),
+        let of_part = |part: usize| {
+            let (mut ends, mut to) = (Vec::with_capacity(PART), Vec::new());
+            let mut before = [0; 9];
+            for k in part * PART..((part + 1) * PART).min(count) {
+                index.neighbours(k, &mut before, |at, j| {
+                    if linked(k, at, j) {
+                        to.push((at as u32) << OFFSET_SHIFT | j as u32);
+                    }
+                });
+                ends.push(to.len());
+            }
+            (ends, to)
         };
-        for (ends, to) in parts {
-            let before = edges.to.len();
-            edges.ends.extend(ends.into_iter().map(|end| before + end));
-            edges.to.extend(to);
+        let mut edges = Self { ends: Vec::with_capacity(count), to: Vec::new() };
+        // what parts leave behind is used again
+        let parts = count.div_ceil(PART);
+        for first in (0..parts).step_by(TOGETHER) {
+            let together = (first..(first + TOGETHER).min(parts)).into_par_iter().with_max_len(1);
+            for (ends, to) in together.map(of_part).collect::<Vec<(Vec<usize>, Vec<u32>)>>() {
+                let before = edges.to.len();
+                edges.ends.extend(ends.into_iter().map(|end| before + end));
+                edges.to.extend(to);
+            }
         }
         edges
     }

@@ -60,7 +60,9 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     });
     let seen = inside[0].len();
     let voxel = ravel(at, size) as u32;
-    let middle = measure::one(ct, voxel, throat.axis, scale);
+    // where the opening was not fitted, or the sheets say nothing in it
+    let is_asked = throat.share.is_none() || seen < 2;
+    let middle = if is_asked { measure::one(ct, voxel, throat.axis, scale) } else { None };
     let [rim_mm, rim_hu] = rim.map(|mut v| if v.len() < LEAST_RIM { f64::NAN } else { median(&mut v) });
     let [inside_mm, inside_hu] = if seen >= 2 {
         inside.map(|mut v| median(&mut v))
@@ -112,7 +114,7 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
         residual_se,
         residual_if_empty,
         rim_mm: if rim_mm.is_nan() { 0.0 } else { rim_mm },
-        media_hu: middle.map_or([f64::NAN; 2], |w| w.media.map(f64::from)),
+        media_hu: measure::media(ct, voxel, throat.axis, scale),
         voxels: Vec::new(),
     }
 }

@@ -10,6 +10,8 @@ use std::collections::HashMap;
 /// The wall's surface does not bend towards what lies off it by more than this.
 const OFF_SURFACE_MM: f64 = 0.3;
 const ROUNDS: usize = 6;
+/// It is settled when none of its terms changes by so much: mm, mm per mm, and mm per mm².
+const SETTLED: f64 = 1e-3;
 /// So many columns are looked at along the edge of a voxel.
 const COLUMNS: f64 = 3.0;
 
@@ -100,7 +102,10 @@ impl Surface {
                     normal[i].iter_mut().zip(t).for_each(|(sum, t)| *sum += weighted * t);
                 }
             }
-            surface.height = solve(normal, right)?;
+            let before = std::mem::replace(&mut surface.height, solve(normal, right)?);
+            if before.iter().zip(surface.height).all(|(before, now)| (before - now).abs() < SETTLED) {
+                break;
+            }
         }
         Some(surface)
     }
