@@ -59,7 +59,7 @@ use sheets::Thickness;
 /// Adds to the `base` bone of a CT (HU) the walls too thin for any threshold, as far as their mass shows.
 ///
 /// The base is never changed: all bone is `base` and `added` together. The result is the same for any number of
-/// threads. Needs up to 7 bytes per voxel beyond the inputs and outputs, where walls pass one voxel in forty.
+/// threads. Needs up to 8 bytes per voxel beyond the inputs and outputs, where walls pass one voxel in forty.
 ///
 /// # Errors
 /// [`Error::SizeMismatch`], [`Error::Sheared`], [`Error::Parameter`], [`Error::Empty`] without base bone,

@@ -2,8 +2,8 @@
 //!
 //! The direction across a wall that a voxel's neighbours tell is wrong where the wall bends or something else is near,
 //! and the wall then seems to lie in another voxel. The sheet around knows better: where planes of it pass through such
-//! a voxel, the wall is measured across their direction. It counts if it is about as thick as they are, so that the
-//! rims of holes stay where they are.
+//! a voxel, the wall is measured across their direction. It counts if it is as thick as the sheet around, so that the rims
+//! of holes stay where they are.
 
 use super::candidates::Candidate;
 use super::directions;
