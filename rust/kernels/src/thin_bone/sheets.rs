@@ -70,7 +70,7 @@ pub(super) const THICK_RIM_MM: f32 = 0.8;
 /// And where what the wall does not explain exceeds this share of its height, something else is there.
 const MISFIT: f32 = 0.2;
 /// Beside tissue that may be a second wall that joins the first, which then has most of its mass nevertheless.
-const MISFIT_AT_JOINT: f32 = 0.45;
+const MISFIT_AT_JOINT: f32 = 0.6;
 const JOINT_SHARE: f32 = 0.75;
 /// Below this share of the sheet's around it, bone may hide a hole that blur fills.
 pub(super) const THIN_SHARE: f32 = 0.65;
