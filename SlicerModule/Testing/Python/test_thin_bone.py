@@ -73,10 +73,12 @@ def test_a_verdict_is_applied_where_it_is_and_nowhere_else(scene, scanned):
     operation.SetBoneSegmentID("Bone")
     logic = SkullEffects.logic()
     before = logic.ApplyToNewSegment(operation, volume, segmentation, "Before")
-    index = next(i for i in range(operation.GetNumberOfOpenings()) if operation.GetOpeningVerdict(i) != operation.Filled)
+    # the largest, listed first, may slant through the volume
+    listed = reversed(range(operation.GetNumberOfOpenings()))
+    index = next(i for i in listed if operation.GetOpeningVerdict(i) != operation.Filled)
     opening = slicer.vtkOrientedImageData()
     assert logic.ComputeOpeningMask(operation, index, volume, segmentation, opening), logic.GetErrorMessage()
-    assert opening.GetNumberOfPoints() < 0.1 * volume.GetImageData().GetNumberOfPoints()
+    assert opening.GetNumberOfPoints() < 0.05 * volume.GetImageData().GetNumberOfPoints()
     bone = of_volume(segmentation, "Bone", volume)
     editor = Editor(scene, segmentation, volume, before).logic
     editor.ModifySegmentByLabelmap(segmentation, before, opening, editor.ModificationModeAdd, False, False)

@@ -79,16 +79,16 @@ fn is_between<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3], way: &Way, reach: isi
         let [x, y, z] = way.offset;
         let step = x + nx as isize * (y + ny as isize * z);
         let here = ravel(at, size);
-        let is_bright = |steps: isize| ct[here.wrapping_add_signed(steps * step)].to_f64() > limit_hu;
-        return (1..=reach).any(is_bright) && (1..=reach).any(|steps| is_bright(-steps));
+        return on_both_sides(reach, |steps| ct[here.wrapping_add_signed(steps * step)].to_f64() > limit_hu);
     }
-    let is_side = |side: isize| {
-        (1..=reach).any(|step| {
-            let to = |a: usize| at[a].saturating_add_signed(side * step * way.offset[a]).min(size[a] - 1);
-            ct[[to(2), to(1), to(0)]].to_f64() > limit_hu
-        })
-    };
-    is_side(1) && is_side(-1)
+    on_both_sides(reach, |steps| {
+        let to = |a: usize| at[a].saturating_add_signed(steps * way.offset[a]).min(size[a] - 1);
+        ct[[to(2), to(1), to(0)]].to_f64() > limit_hu
+    })
+}
+
+fn on_both_sides(reach: isize, is_there: impl Fn(isize) -> bool) -> bool {
+    (1..=reach).any(&is_there) && (1..=reach).any(|steps| is_there(-steps))
 }
 
 #[cfg(test)]

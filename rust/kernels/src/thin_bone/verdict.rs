@@ -11,6 +11,7 @@ use super::scan::{Scan, Walls};
 use super::{Opening, Verdict, psf};
 use crate::Voxel;
 use crate::grid::ravel;
+use std::cell::LazyCell;
 
 /// The rim of an opening starts beyond its edge and is this wide.
 const RIM_FROM_MM: f64 = 0.3;
@@ -60,9 +61,7 @@ pub(super) fn judge<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, throat: &Throat
     });
     let seen = inside[0].len();
     let voxel = ravel(at, size) as u32;
-    // where the opening was not fitted, or the sheets say nothing in it
-    let is_asked = throat.share.is_none() || seen < 2;
-    let middle = if is_asked { measure::one(ct, voxel, throat.axis, scale) } else { None };
+    let middle = LazyCell::new(|| measure::one(ct, voxel, throat.axis, scale));
     let [rim_mm, rim_hu] = rim.map(|mut v| if v.len() < LEAST_RIM { f64::NAN } else { median(&mut v) });
     let [inside_mm, inside_hu] = if seen >= 2 {
         inside.map(|mut v| median(&mut v))
