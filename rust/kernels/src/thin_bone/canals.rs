@@ -16,10 +16,13 @@ pub(super) fn open<T: Voxel>(scan: &Scan<'_, T>, bone: &mut ArrayRef3<u8>) {
     let gaps = Gaps::new(scale);
     bone.axis_iter_mut(Axis(0)).into_par_iter().zip(base.axis_iter(Axis(0))).enumerate().for_each(
         |(z, (mut bone, base))| {
-            let both = bone.indexed_iter_mut().zip(base);
-            for (((y, x), bone), _) in both.filter(|(_, base)| **base != 0) {
-                if gaps.is_canal(ct, [x, y, z]) {
-                    *bone = 0;
+            // row by row, which takes far less than places of two numbers
+            for (y, (mut bone, base)) in bone.outer_iter_mut().zip(base.outer_iter()).enumerate() {
+                let both = bone.iter_mut().zip(base).enumerate();
+                for (x, (bone, _)) in both.filter(|(_, (_, base))| **base != 0) {
+                    if gaps.is_canal(ct, [x, y, z]) {
+                        *bone = 0;
+                    }
                 }
             }
         },

@@ -6,7 +6,7 @@ use super::profile::Profile;
 use super::psf::EdgeTable;
 use super::sheets::Node;
 use crate::{Grid, Voxel};
-use ndarray::ArrayRef3;
+use ndarray::{ArrayRef3, s};
 use rayon::prelude::*;
 
 /// HU of thick bone where the scan has none.
@@ -34,15 +34,15 @@ pub(super) fn thick_bone<T: Voxel>(ct: &ArrayRef3<T>, base: &ArrayRef3<u8>, grid
         .into_par_iter()
         .flat_map_iter(|z| {
             (reach[1]..size[1] - reach[1]).flat_map(move |y| {
-                (reach[0]..size[0] - reach[0]).filter_map(move |x| {
-                    let is_deep = || {
-                        [(0, 0, 1), (0, 1, 0), (1, 0, 0)].into_iter().all(|(a, b, c)| {
-                            base[[z + a * reach[2], y + b * reach[1], x + c * reach[0]]] != 0
-                                && base[[z - a * reach[2], y - b * reach[1], x - c * reach[0]]] != 0
-                        })
-                    };
-                    (base[[z, y, x]] != 0 && is_deep()).then(|| ct[[z, y, x]].to_f32())
-                })
+                let is_deep = move |x: usize| {
+                    [(0, 0, 1), (0, 1, 0), (1, 0, 0)].into_iter().all(|(a, b, c)| {
+                        base[[z + a * reach[2], y + b * reach[1], x + c * reach[0]]] != 0
+                            && base[[z - a * reach[2], y - b * reach[1], x - c * reach[0]]] != 0
+                    })
+                };
+                let inner = base.slice(s![z, y, reach[0]..size[0] - reach[0]]);
+                let bone = inner.into_iter().zip(reach[0]..).filter(|(b, _)| **b != 0).map(|(_, x)| x);
+                bone.filter(move |&x| is_deep(x)).map(move |x| ct[[z, y, x]].to_f32())
             })
         })
         .filter(|v| v.is_finite())
