@@ -154,16 +154,14 @@ impl Parts {
     /// A basis of `k` columns with one more, by Gram and Schmidt.
     fn with(&mut self, mut basis: Basis, k: usize, mut column: Row) -> Basis {
         for j in 0..k {
-            let q = &self.rows[basis.parts[j]];
-            let product = product(q, &column);
-            column.iter_mut().zip(q).for_each(|(c, q)| *c -= product * q);
-            basis.of_columns[j][k] = product;
+            basis.of_columns[j][k] = take(&mut column, &self.rows[basis.parts[j]]);
         }
         let length = product(&column, &column).sqrt();
         let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
+        column.iter_mut().for_each(|c| *c *= inverse);
         basis.of_columns[k][k] = length;
         basis.parts[k] = self.rows.len();
-        self.rows.push(column.map(|c| c * inverse));
+        self.rows.push(column);
         basis
     }
 
@@ -176,7 +174,16 @@ impl Parts {
     }
 }
 
+/// Takes from a column what it has of another of length one, and says how much.
+#[multiversion(targets("x86_64+avx2"))]
+fn take(column: &mut Row, other: &Row) -> f64 {
+    let product = product(other, column);
+    column.iter_mut().zip(other).for_each(|(c, q)| *c -= product * q);
+    product
+}
+
 /// Summed side by side, so that no term waits for the one before it.
+#[inline(always)]
 fn product(a: &Row, b: &Row) -> f64 {
     let (fours, rest) = a.as_chunks::<ABREAST>();
     let (other_fours, other_rest) = b.as_chunks::<ABREAST>();

@@ -4,6 +4,7 @@
 
 use super::linalg::{Vec3, eigenvalues, eigenvector};
 use crate::{Grid, Voxel};
+use multiversion::multiversion;
 use ndarray::ArrayRef3;
 use std::ops::Range;
 
@@ -93,7 +94,7 @@ impl Tensor {
         for z in 0..nz {
             for y in 0..ny {
                 gradients.clear();
-                within(z, 2).for_each(|z| within(y, 1).for_each(|y| gradients.add(y, z)));
+                within(z, 2).for_each(|z| within(y, 1).for_each(|y| add(&mut gradients, y, z)));
                 for (product, sums) in products.iter_mut().zip(&gradients.products) {
                     gather(sums, block[0], &mut product[(z * ny + y) * nx..][..nx]);
                 }
@@ -129,6 +130,7 @@ impl Tensor {
 ///
 /// Unser: Splines: a perfect fit for signal and image processing. IEEE Signal Process. Mag. 16 (1999),
 /// doi 10.1109/79.799930.
+#[inline(always)]
 fn smooth([low, here, high]: [f32; 3]) -> f32 {
     (low + high) / 6.0 + here * (2.0 / 3.0)
 }
@@ -164,32 +166,35 @@ impl<'a> Gradients<'a> {
     fn clear(&mut self) {
         self.products.iter_mut().for_each(|p| p.fill(0.0));
     }
+}
 
-    /// Adds a row of the box.
-    fn add(&mut self, y: usize, z: usize) {
-        let Self { seen, per_mm, .. } = *self;
-        // three along z of three along y
-        let rows: [[&[f32]; 3]; 3] = [0, 1, 2].map(|k| [0, 1, 2].map(|j| &seen.row(y + j, z + k)[..self.even.len()]));
-        for i in 0..self.even.len() {
-            let smooth_y = rows.map(|[low, here, high]| smooth([low[i], here[i], high[i]]));
-            let along_y = rows.map(|[low, _, high]| high[i] - low[i]);
-            self.even[i] = smooth(smooth_y);
-            self.along_y[i] = smooth(along_y);
-            self.along_z[i] = smooth_y[2] - smooth_y[0];
+/// Adds a row of the box.
+#[multiversion(targets("x86_64+avx2"))]
+fn add(gradients: &mut Gradients<'_>, y: usize, z: usize) {
+    let Gradients { seen, per_mm, ref mut even, ref mut along_y, ref mut along_z, ref mut gradient, .. } = *gradients;
+    let length = even.len();
+    let (along_y, along_z) = (&mut along_y[..length], &mut along_z[..length]);
+    // three along z of three along y
+    let rows: [[&[f32]; 3]; 3] = [0, 1, 2].map(|k| [0, 1, 2].map(|j| &seen.row(y + j, z + k)[..length]));
+    for i in 0..length {
+        let smooth_y = rows.map(|[low, here, high]| smooth([low[i], here[i], high[i]]));
+        let slope_y = rows.map(|[low, _, high]| high[i] - low[i]);
+        even[i] = smooth(smooth_y);
+        along_y[i] = smooth(slope_y);
+        along_z[i] = smooth_y[2] - smooth_y[0];
+    }
+    let [gx, gy, gz] = gradient;
+    for (g, v) in gx.iter_mut().zip(even.windows(3)) {
+        *g = (v[2] - v[0]) * per_mm[0];
+    }
+    for (gradient, along, per_mm) in [(gy, along_y, per_mm[1]), (gz, along_z, per_mm[2])] {
+        for (g, v) in gradient.iter_mut().zip(along.windows(3)) {
+            *g = smooth([v[0], v[1], v[2]]) * per_mm;
         }
-        let [gx, gy, gz] = &mut self.gradient;
-        for (g, v) in gx.iter_mut().zip(self.even.windows(3)) {
-            *g = (v[2] - v[0]) * per_mm[0];
-        }
-        for (gradient, along, per_mm) in [(gy, &self.along_y, per_mm[1]), (gz, &self.along_z, per_mm[2])] {
-            for (g, v) in gradient.iter_mut().zip(along.windows(3)) {
-                *g = smooth([v[0], v[1], v[2]]) * per_mm;
-            }
-        }
-        for (product, (i, j)) in self.products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
-            let pairs = self.gradient[i].iter().zip(&self.gradient[j]);
-            product.iter_mut().zip(pairs).for_each(|(p, (a, b))| *p += a * b);
-        }
+    }
+    for (product, (i, j)) in gradients.products.iter_mut().zip([(0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2)]) {
+        let pairs = gradients.gradient[i].iter().zip(&gradients.gradient[j]);
+        product.iter_mut().zip(pairs).for_each(|(p, (a, b))| *p += a * b);
     }
 }
 
@@ -214,6 +219,7 @@ fn half_kernels(spacing_mm: Vec3) -> [Vec<f32>; 3] {
 }
 
 /// Weighted sums along one axis; nothing is added from beyond the faces.
+#[multiversion(targets("x86_64+avx2"))]
 fn convolve(from: &[f32], to: &mut [f32], size: [usize; 3], axis: usize, kernel: &[f32]) {
     let stride: usize = size[..axis].iter().product();
     let line = stride * size[axis];

@@ -4,6 +4,7 @@ use super::linalg::{Vec3, dot, frame, median, solve, unit};
 use super::openings::Throat;
 use super::scan::Piece;
 use crate::Grid;
+use multiversion::multiversion;
 use ndarray::ArrayRef3;
 use std::collections::HashMap;
 
@@ -31,7 +32,7 @@ impl Surface {
     }
 
     pub(super) fn height(&self, at: [f64; 2]) -> f64 {
-        terms(at).iter().zip(self.height).map(|(t, h)| t * h).sum()
+        height(&self.height, at)
     }
 
     pub(super) fn point(&self, at: [f64; 2], above: f64) -> Vec3 {
@@ -91,17 +92,7 @@ impl Surface {
         let points: Vec<([f64; 2], f64)> = walls.iter().map(|node| surface.project(node.middle(grid))).collect();
         surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
         for _ in 0..ROUNDS {
-            let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
-            for &(at, z) in &points {
-                let weight = 1.0 / (1.0 + ((z - surface.height(at)) / OFF_SURFACE_MM).powi(2)).powi(2);
-                let t = terms(at);
-                // whole rows, though half of them is read: two at a time take less
-                for i in 0..6 {
-                    let weighted = weight * t[i];
-                    right[i] += weighted * z;
-                    normal[i].iter_mut().zip(t).for_each(|(sum, t)| *sum += weighted * t);
-                }
-            }
+            let (normal, right) = normal_equations(&points, &surface.height);
             let before = std::mem::replace(&mut surface.height, solve(normal, right)?);
             if before.iter().zip(surface.height).all(|(before, now)| (before - now).abs() < SETTLED) {
                 break;
@@ -171,6 +162,29 @@ impl Columns<'_> {
     }
 }
 
+/// The normal equations of a paraboloid through some points, of which those far off the one so far hardly count.
+#[multiversion(targets("x86_64+avx2"))]
+fn normal_equations(points: &[([f64; 2], f64)], so_far: &[f64; 6]) -> ([[f64; 6]; 6], [f64; 6]) {
+    let (mut normal, mut right) = ([[0.0; 6]; 6], [0.0; 6]);
+    for &(at, z) in points {
+        let weight = 1.0 / (1.0 + ((z - height(so_far, at)) / OFF_SURFACE_MM).powi(2)).powi(2);
+        let t = terms(at);
+        // whole rows, though half of them is read: several at a time take less
+        for i in 0..6 {
+            let weighted = weight * t[i];
+            right[i] += weighted * z;
+            normal[i].iter_mut().zip(t).for_each(|(sum, t)| *sum += weighted * t);
+        }
+    }
+    (normal, right)
+}
+
+#[inline(always)]
+fn height(of: &[f64; 6], at: [f64; 2]) -> f64 {
+    terms(at).iter().zip(of).map(|(t, h)| t * h).sum()
+}
+
+#[inline(always)]
 fn terms([u, v]: [f64; 2]) -> [f64; 6] {
     [1.0, u, v, u * u, u * v, v * v]
 }
