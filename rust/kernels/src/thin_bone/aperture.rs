@@ -147,7 +147,6 @@ pub(super) fn fit<T: Voxel>(
 
     // voxels within half a voxel of the surface: each stands for its volume over that height
     let profile = Profile::new(directions::nearest(surface.n), scale);
-    let edge = EdgeTable::new(&profile.spread);
     let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
     let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
     let mut seen = Vec::new();
@@ -183,6 +182,7 @@ pub(super) fn fit<T: Voxel>(
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
     }
+    let edge = EdgeTable::new(&profile.spread);
     let fit = |p: &Seen| {
         let voxel = ravel(p.voxel, size) as u32;
         let ([medium, step, mass], weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;

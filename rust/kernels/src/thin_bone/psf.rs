@@ -97,7 +97,8 @@ impl EdgeTable {
     /// The image and its slope, per mm.
     pub(super) fn with_slope(&self, s: f64) -> (f64, f64) {
         let place = ((s + self.reach_mm) * self.per_mm).clamp(0.0, (self.values.len() - 2) as f64);
-        let k = place as usize;
+        // as 32 bits, which one instruction makes
+        let k = place as u32 as usize;
         let rise = self.values[k + 1] - self.values[k];
         (self.values[k] + (place - k as f64) * rise, rise * self.per_mm)
     }

@@ -86,11 +86,14 @@ fn passes(nodes: &[Node], bone: &[bool], base: &ArrayRef3<u8>, grid: &Grid) -> V
         let index = &index;
         (0..27).filter_map(move |block| {
             let step = step_in_block(block);
-            let to = |a: usize| at[a].checked_add_signed(step[a]).filter(|&i| i < size[a]);
-            let [x, y, z] = [to(0)?, to(1)?, to(2)?];
             let height_mm: f64 = (0..3).map(|a| step[a] as f64 * spacing[a] * n[a]).sum();
             let passes = (height_mm - shift_mm).abs() <= support_mm;
-            let is_asked = passes && base[[z, y, x]] == 0 && !index.holds([x, y, z]);
+            if !passes {
+                return None;
+            }
+            let to = |a: usize| at[a].checked_add_signed(step[a]).filter(|&i| i < size[a]);
+            let [x, y, z] = [to(0)?, to(1)?, to(2)?];
+            let is_asked = base[[z, y, x]] == 0 && !index.holds([x, y, z]);
             is_asked.then_some(Pass { voxel: ravel([x, y, z], size) as u32, node: k as u32 })
         })
     };

@@ -275,8 +275,8 @@ impl<'a> Graph<'a> {
             let (from, to) = (f64::from(nodes[k].wall.shift_mm), f64::from(nodes[j].wall.shift_mm));
             let p = [0, 1, 2].map(|a| step[a] as f64 * spacing[a] + to * m[a] - from * n[a]);
             let height = dot(p, n);
-            let aside = (dot(p, p) - height * height).max(0.0).sqrt();
-            height.abs() <= OFF_PLANE_MM + OFF_PLANE_SLOPE * aside
+            let aside = || (dot(p, p) - height * height).max(0.0).sqrt();
+            height.abs() <= OFF_PLANE_MM || height.abs() <= OFF_PLANE_MM + OFF_PLANE_SLOPE * aside()
         });
         let blocks = Blocks::new(nodes, &index, &edges, spacing);
         Self { nodes, spacing, edges, blocks }
@@ -314,19 +314,18 @@ impl<'a> Graph<'a> {
     fn grow(&self, whole: &[bool], is_start: impl Fn(usize) -> bool) -> (Vec<bool>, usize) {
         let voxel_mm3: f64 = self.spacing.iter().product();
         let mut bone = vec![false; whole.len()];
-        let mut seen = vec![false; whole.len()];
+        let mut is_left = whole.to_vec();
         let mut sheets = 0;
         for seed in 0..whole.len() {
-            if seen[seed] || !whole[seed] || !is_start(seed) {
+            if !is_left[seed] || !is_start(seed) {
                 continue;
             }
-            seen[seed] = true;
+            is_left[seed] = false;
             let mut part = vec![seed];
             let mut next = 0;
             while next < part.len() {
                 for (_, j) in self.edges.of(part[next]) {
-                    if !seen[j] && whole[j] {
-                        seen[j] = true;
+                    if std::mem::take(&mut is_left[j]) {
                         part.push(j);
                     }
                 }
