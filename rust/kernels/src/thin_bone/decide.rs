@@ -88,7 +88,9 @@ fn refit<T: Voxel>(
         let is_wall = t.share.is_some_and(|s| s.is_wall);
         Ok(if is_wall { None } else { aperture::fit(scan, full, walls, t) })
     };
-    let apertures: Vec<Option<Aperture>> = throats.par_iter().map(fit).collect::<Result<_>>()?;
+    // large ones take much longer than others
+    let fits = throats.par_iter().with_max_len(1).map(fit);
+    let apertures: Vec<Option<Aperture>> = fits.collect::<Result<_>>()?;
     draw(apertures.iter().flatten(), scan.base, full);
     let found = throats.into_iter().zip(apertures);
     Ok(in_order(found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect()))
@@ -103,7 +105,8 @@ fn hidden<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, full: &mut ArrayRef3<u8>,
         let is_hole = |hole: &Throat| hole.area_mm2 >= least_mm2 && hole.share.is_some_and(|s| s.is_hole());
         Ok(aperture::fit(scan, full, walls, spot).filter(|a| a.holes.iter().any(is_hole)))
     };
-    let apertures: Vec<Option<Aperture>> = spots::find(walls, scan.grid).par_iter().map(fit).collect::<Result<_>>()?;
+    let fits = spots::find(walls, scan.grid).into_par_iter().with_max_len(1).map(|spot| fit(&spot));
+    let apertures: Vec<Option<Aperture>> = fits.collect::<Result<_>>()?;
     draw(apertures.iter().flatten(), scan.base, full);
     Ok(apertures.into_iter().flatten().flat_map(|a| a.holes).collect())
 }
