@@ -29,6 +29,8 @@ const FURTHER: usize = 2;
 /// on their darker side.
 const WALLS_MM: [f64; 3] = [0.3, 0.8, 1.4];
 const LININGS_MM: [f64; 4] = [0.25, 0.5, 0.8, 1.2];
+/// And so thick that the wall under one may lie beside the voxel that its surface passes through.
+const DEEP_LININGS_MM: [f64; 2] = [0.8, 1.2];
 /// Folds of soft tissue this thick are tried without a wall where both media are darker than any tissue, HU.
 const FOLDS_MM: [f64; 5] = [0.5, 0.8, 1.2, 1.7, 2.3];
 const TISSUE_HU: f64 = -250.0;
@@ -200,11 +202,21 @@ struct Model {
     shift_mm: f64,
     has_lining: bool,
     plate_mm: f64,
-    /// Whether a wall is looked for here, or only a surface without one.
-    holds_wall: bool,
+    holds: Holds,
     /// Whether there is no place before or behind it.
     is_last: bool,
     basis: Basis,
+}
+
+/// What a model says of the voxel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// A wall with the plate, a surface without it.
+    Wall,
+    /// A surface, which is looked for without the plate only.
+    Surface,
+    /// The surface of what lies on a wall, whose plate is in another voxel: no wall, though with the plate.
+    SurfaceBesideWall,
 }
 
 impl Model {
@@ -355,7 +367,7 @@ impl Bank {
         waiting.iter_mut().enumerate().for_each(|(air, batch)| flush(batch, air));
     }
 
-    /// What a model leaves unexplained of a profile, without its plate and with a plate of at least the least mass.
+    /// What a model leaves unexplained of a profile: without a wall here, and with a plate of at least the least mass.
     fn cost(&self, model: &Model, sums: &Sums<'_>, lane: usize) -> [f64; 2] {
         let [medium, lining, far, plate] = model.basis.parts.map(|part| sums.products[part][lane]);
         let explained = medium * medium + lining * lining + far * far;
@@ -364,7 +376,8 @@ impl Bank {
         let product = f64::from(plate);
         let least = sums.least[lane].max(model.dense_mm() * sums.contrast[lane]);
         let short = (least * model.plate_length() - product).max(0.0);
-        [without, without - product * product + short * short]
+        let with = without - product * product + short * short;
+        [if model.holds == Holds::SurfaceBesideWall { with } else { without }, with]
     }
 
     fn decide(
@@ -469,7 +482,7 @@ fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>,
         shift_mm: place(step),
         has_lining,
         plate_mm,
-        holds_wall: step.unsigned_abs() as usize + FURTHER <= half as usize,
+        holds: if step.unsigned_abs() as usize + FURTHER <= half as usize { Holds::Wall } else { Holds::Surface },
         is_last: step.abs() == half,
         basis,
     };
@@ -483,7 +496,8 @@ fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>,
 
     // a fold is a lining without a wall, seen from its middle
     let behind = |fold_mm: f64| (0.5 * fold_mm / step_mm).ceil() as i32;
-    let first = -half - FOLDS_MM.map(behind).into_iter().fold(0, i32::max);
+    let under = |lining_mm: f64| (lining_mm / step_mm).ceil() as i32;
+    let first = -half - FOLDS_MM.map(behind).into_iter().chain(DEEP_LININGS_MM.map(under)).fold(0, i32::max);
     let medium = parts.medium(trust);
     let lined = parts.with(Basis::default(), 0, medium);
     let mut linings = Vec::new();
@@ -500,6 +514,17 @@ fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>,
             models.push(model(parts.with(surface, 3, plate), step, true, WALLS_MM[0]));
         }
     }
+    for lining_mm in DEEP_LININGS_MM {
+        let (deepest, nearest) = (-half - under(lining_mm), -half - 1);
+        for step in deepest..=nearest {
+            let far = parts.step(0.0, place(step) + lining_mm);
+            let surface = parts.with(lining(step), 2, far);
+            let plate = parts.plate(place(step), WALLS_MM[0]);
+            let model = model(parts.with(surface, 3, plate), step, true, WALLS_MM[0]);
+            let is_last = step == deepest || step == nearest;
+            models.push(Model { holds: Holds::SurfaceBesideWall, is_last, ..model });
+        }
+    }
     count[1] = [parts.rows.len(), models.len()];
 
     for fold_mm in FOLDS_MM {
@@ -508,7 +533,7 @@ fn prepare(mut parts: Parts, half: i32, step_mm: f64) -> (Vec<Part>, Vec<Model>,
             let far = parts.step(0.0, place(step) + fold_mm);
             let basis = parts.with(lining(step), 2, far);
             let is_last = (step + behind).abs() == half;
-            models.push(Model { holds_wall: false, is_last, ..model(basis, step, true, WALLS_MM[0]) });
+            models.push(Model { holds: Holds::Surface, is_last, ..model(basis, step, true, WALLS_MM[0]) });
         }
     }
     count[2] = [parts.rows.len(), models.len()];
@@ -557,13 +582,19 @@ fn best(models: &[Model], sums: &Sums<'_>, known_square: f32) -> [Lanes<u32>; 2]
             let explained = medium[l] * medium[l] + lining[l] * lining[l] + far[l] * far[l];
             total[l] + known - explained
         });
-        without.take(&left, m);
-        if model.holds_wall {
-            let left = std::array::from_fn(|l| {
+        let left_with_plate = || {
+            std::array::from_fn(|l| {
                 let short = higher(higher(least_mass[l], dense_mm * contrast[l]) * length - plate[l], 0.0);
                 left[l] - plate[l] * plate[l] + short * short
-            });
-            with.take(&left, m);
+            })
+        };
+        match model.holds {
+            Holds::Wall => {
+                without.take(&left, m);
+                with.take(&left_with_plate(), m);
+            }
+            Holds::Surface => without.take(&left, m),
+            Holds::SurfaceBesideWall => without.take(&left_with_plate(), m),
         }
     }
     [without.model, with.model]
