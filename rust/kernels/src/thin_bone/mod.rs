@@ -122,7 +122,7 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.write(&scan, &nodes, &linked);
     let sheets = linked.sheets;
-    let walls = Walls::new(&nodes, &linked, scan.grid);
+    let walls = Walls::new(&nodes, &linked, scan.scale.noise_hu as f32, scan.grid);
     drop((nodes, linked));
     partial::add(&scan, outputs.added);
     let openings = decide::decide(&scan, &walls, params, outputs.added, &job.part(0.75, 1.0))?;

@@ -5,7 +5,7 @@ use super::directions;
 use super::linalg::Vec3;
 use super::measure::Scale;
 use super::outside::Outside;
-use super::sheets::{Index, Linked, Node, SURE, THIN_SHARE};
+use super::sheets::{Index, Linked, Node, SURE, may_hide_hole};
 use crate::grid::unravel;
 use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
@@ -34,8 +34,8 @@ pub(super) struct Piece {
     pub(super) voxel: u32,
     direction: u16,
     pub(super) is_bone: bool,
-    /// Whether it is bone, but much thinner than the sheet around it.
-    pub(super) is_thin: bool,
+    /// Whether it is bone, but of a kind that may hide a hole.
+    pub(super) is_doubtful: bool,
     /// Whether it needs no neighbours to say so.
     pub(super) is_sure: bool,
     shift_mm: f32,
@@ -57,13 +57,13 @@ impl Piece {
 }
 
 impl Walls {
-    pub(super) fn new(nodes: &[Node], linked: &Linked, grid: &Grid) -> Self {
+    pub(super) fn new(nodes: &[Node], linked: &Linked, noise_hu: f32, grid: &Grid) -> Self {
         let index = Index::new(nodes.iter().map(|n| n.voxel).collect(), grid.size());
         let piece = |(k, node): (usize, &Node)| Piece {
             voxel: node.voxel,
             direction: node.direction,
             is_bone: linked.bone[k],
-            is_thin: linked.bone[k] && node.wall.thickness_mm < THIN_SHARE * linked.rim_mm[k],
+            is_doubtful: linked.bone[k] && may_hide_hole(&node.wall, linked.rim_mm[k], noise_hu),
             is_sure: node.wall.evidence >= SURE,
             shift_mm: node.wall.shift_mm,
             thickness_mm: node.wall.thickness_mm,

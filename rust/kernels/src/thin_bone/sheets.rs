@@ -73,7 +73,7 @@ const MISFIT: f32 = 0.2;
 const MISFIT_AT_JOINT: f32 = 0.6;
 const JOINT_SHARE: f32 = 0.75;
 /// Below this share of the sheet's around it, bone may hide a hole that blur fills.
-pub(super) const THIN_SHARE: f32 = 0.65;
+const THIN_SHARE: f32 = 0.65;
 /// Media brighter than this are bone: the place is the surface of thick bone, which is not for sheets, HU.
 pub(super) const BESIDE_BONE_HU: f32 = 500.0;
 /// Smaller sheets are left out.
@@ -144,14 +144,26 @@ fn odds(wall: &Wall) -> f32 {
 
 /// Whether a place holds a wall as far as the place itself and the thickness `rim_mm` around it say.
 pub(super) fn is_whole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
-    let height_hu = wall.mass / (2.5 * wall.sigma_mm);
-    let misfit_hu = (wall.residual_hu.powi(2) - noise_hu.powi(2)).max(0.0).sqrt();
+    let misfit = misfit(wall, noise_hu);
     let is_sure = wall.evidence > SURE && wall.thickness_mm >= SURE_SHARE * rim_mm;
     let bright = wall.media[0].max(wall.media[1]);
-    let is_even = misfit_hu < MISFIT * height_hu && wall.thickness_mm >= RIM_SHARE * rim_mm;
-    let is_joint =
-        bright >= TISSUE_HU && misfit_hu < MISFIT_AT_JOINT * height_hu && wall.thickness_mm >= JOINT_SHARE * rim_mm;
+    let is_even = misfit < MISFIT && wall.thickness_mm >= RIM_SHARE * rim_mm;
+    let is_joint = bright >= TISSUE_HU && misfit < MISFIT_AT_JOINT && wall.thickness_mm >= JOINT_SHARE * rim_mm;
     bright <= BESIDE_BONE_HU && odds(wall) >= OWN && (is_sure || is_even || is_joint)
+}
+
+/// Whether bone is so much thinner than the sheet around, or so much else shows where it is thinner, that blur may fill a
+/// hole there.
+pub(super) fn may_hide_hole(wall: &Wall, rim_mm: f32, noise_hu: f32) -> bool {
+    let thin_share = if misfit(wall, noise_hu) < MISFIT { THIN_SHARE } else { 1.0 };
+    wall.thickness_mm < thin_share * rim_mm
+}
+
+/// What a wall does not explain, beyond the noise, as a share of its height.
+fn misfit(wall: &Wall, noise_hu: f32) -> f32 {
+    let height_hu = wall.mass / (2.5 * wall.sigma_mm);
+    let misfit_hu = (wall.residual_hu.powi(2) - noise_hu.powi(2)).max(0.0).sqrt();
+    misfit_hu / height_hu.max(f32::MIN_POSITIVE)
 }
 
 /// Which of each node's 26 neighbours lie on its sheet.

@@ -1,4 +1,4 @@
-//! Places where a sheet holds much less than around: there, blur may fill a hole.
+//! Places where a sheet holds less than around, or something else shows: there, blur may fill a hole.
 
 use super::linalg::{dot, extent_mm, unit};
 use super::openings::Throat;
@@ -8,7 +8,7 @@ use crate::Grid;
 /// All such places, those that touch as one.
 pub(super) fn find(walls: &Walls, grid: &Grid) -> Vec<Throat> {
     let Walls { pieces, index } = walls;
-    let mut is_left: Vec<bool> = pieces.iter().map(|p| p.is_thin).collect();
+    let mut is_left: Vec<bool> = pieces.iter().map(|p| p.is_doubtful).collect();
     let mut found = Vec::new();
     for first in 0..pieces.len() {
         if !std::mem::take(&mut is_left[first]) {
