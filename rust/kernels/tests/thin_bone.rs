@@ -237,6 +237,18 @@ fn holes_that_blur_fills_are_found_in_the_sheet() {
 }
 
 #[test]
+fn what_bulges_through_a_small_hole_is_no_wall_across_it() {
+    let holes = [([8.3, 8.5], 1.2), ([18.4, 8.7], 1.3), ([13.2, 17.9], 1.4)];
+    let (ct, base, grid) = sieve(0.22, &holes);
+    let (added, _, report) = run(&ct, &base, &grid, &known_blur());
+    for (at, side) in holes {
+        let is_listed = report.openings.iter().any(|o| off_mm(o, at) < 0.5 && o.verdict != Verdict::Filled);
+        let free = free_lines(&added, &base, at, 0.5 * side);
+        assert!(is_listed && free > 3, "{side} mm: listed {is_listed}, {free} lines free");
+    }
+}
+
+#[test]
 fn a_canal_through_thick_bone_that_blur_closes_is_listed() {
     let (at, side, half_mm) = ([13.4, 13.3], 1.0, 1.4);
     let slab = |is_open: f64| {
@@ -333,6 +345,29 @@ fn a_thin_wall_between_fat_and_air_is_found_amid_noise() {
     let [found, invented] = [0.2, 0.0].map(noisy);
     println!("recall {found:.3}, without a wall {invented:.3}");
     assert!(found > 0.95 && invented < 0.03, "recall {found}, without a wall {invented}");
+}
+
+#[test]
+fn the_surface_of_mucosa_on_a_wall_is_no_second_wall() {
+    let (wall_mm, lining_mm, at, sigma) = (0.2, 1.0, 11.1, SIGMA[0]);
+    let (mut ct, grid) = draw([50, 60, 44], |[x, y, z]| {
+        let inside = box_seen(y, 3.0, 24.0, SIGMA[1]) * box_seen(z, 3.0, 23.4, SIGMA[2]);
+        let wall = box_seen(x, at, at + wall_mm, sigma);
+        let mucosa = box_seen(x, at + wall_mm, at + wall_mm + lining_mm, sigma);
+        let air = cdf((x - at - wall_mm - lining_mm) / sigma);
+        let media = FAT * (1.0 - wall - mucosa - air) + BONE * wall + SOFT * mucosa + AIR * air;
+        inside * media + (1.0 - inside) * BONE
+    });
+    let mut noise = Noise(5);
+    ct.iter_mut().for_each(|v| *v += (60.0 * noise.next()) as i16);
+    let base = ct.mapv(|v| u8::from(v >= 300));
+    let (added, ..) = run(&ct, &base, &grid, &known_blur());
+    let found = recall(&added, &base, 0.0);
+    let lines = (9..36).flat_map(|z| (11..49).map(move |y| [z, y]));
+    let is_at_air = |[z, y]: &[usize; 2]| (27..50).any(|x| added[[*z, *y, x]] != 0);
+    let invented = lines.clone().filter(is_at_air).count() as f64 / lines.count() as f64;
+    println!("recall {found:.3}, at the air {invented:.3}");
+    assert!(found > 0.95 && invented < 0.01, "recall {found}, at the air {invented}");
 }
 
 #[test]

@@ -44,8 +44,10 @@ const MOST_RIM: usize = 250;
 const THICK_MM: f32 = 2.5;
 /// No plate is modelled thinner than this.
 const LEAST_PLATE_MM: f64 = 0.3;
+/// Where the wall around scatters by more than this share of itself, it is not told from nothing.
+const MOST_NOISE: f64 = 1.0 / 3.0;
 /// Profiles are fitted this far beyond the plate, in standard deviations of the spread.
-const WINDOW_SIGMAS: f64 = 2.3;
+const WINDOW_SIGMAS: f64 = 2.7;
 /// A hole may reach this far into what was taken for wall, and its blurred edge half as far.
 const AROUND_MM: f64 = 1.0;
 /// Places with less than this share of the wall belong to a hole or its blurred edge.
@@ -114,7 +116,7 @@ fn nearest_mm(at: [f64; 2], to: &[[f64; 2]]) -> f64 {
     to.iter().map(|&t| square_apart(at, t)).fold(f64::INFINITY, f64::min).sqrt()
 }
 
-/// Looks closely at one throat of the bone `full`; `None` where no wall thin enough surrounds it.
+/// Looks closely at one throat of the bone `full`; `None` where no wall thin and even enough surrounds it.
 pub(super) fn fit<T: Voxel>(
     scan: &Scan<'_, T>,
     full: &ArrayRef3<u8>,
@@ -200,6 +202,10 @@ pub(super) fn fit<T: Voxel>(
     let passes = share_out(&mut places, &mut rim, rim_mm, scale);
     let noise = (rim.iter().map(|p| p.missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
 
+    if noise > MOST_NOISE {
+        return None;
+    }
+
     let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
     let if_empty = |area_mm2: f64| if_empty(area_mm2, spread_mm2);
     let mut aperture = Aperture::default();
@@ -231,7 +237,7 @@ pub(super) fn fit<T: Voxel>(
             unclear.get_or_insert(share);
             continue;
         }
-        let follows = if passes && share.is_empty() { PASSES_MM } else { 0.0 };
+        let follows = if passes && (share.is_empty() || share.is_hole()) { PASSES_MM } else { 0.0 };
         for &k in &open {
             is_open[k] = true;
             let steps = (2.0 * f64::max(PASSES_MM, plate_mm) / voxel_mm).ceil() as i32;
