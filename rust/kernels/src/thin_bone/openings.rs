@@ -72,7 +72,7 @@ impl Share {
 pub(super) const PROBABLY: f64 = 1.64;
 pub(super) const SURELY: f64 = 4.0;
 /// Where the sheet itself shows this share, what lacks is the lining that the wall has around.
-const WHOLE: f64 = 0.8;
+const WHOLE: f64 = 0.9;
 /// Where an empty hole would show less than this share of its rim, it can be told from a wall.
 pub(super) const TELLING: f64 = 0.4;
 
