@@ -201,7 +201,6 @@ pub(super) fn fit<T: Voxel>(
     let rim_mm = sheet_mm(&mut rim.iter().map(|p| p.voxel))?;
     let passes = share_out(&mut places, &mut rim, rim_mm, scale);
     let noise = (rim.iter().map(|p| p.missing().powi(2)).sum::<f64>() / rim.len() as f64).sqrt();
-
     if noise > MOST_NOISE {
         return None;
     }
