@@ -7,7 +7,7 @@
 //! one profile alone could not. The places that lack most are open, as many as make up the area.
 
 use super::directions;
-use super::linalg::{Vec3, dot, median, solve};
+use super::linalg::{Vec3, dot, extent_mm, median, solve};
 use super::measure::Scale;
 use super::openings::{Share, Throat};
 use super::profile::{POOL_MM, Profile};
@@ -15,6 +15,7 @@ use super::psf::EdgeTable;
 use super::scan::{Scan, Walls};
 use super::wall_surface::{Columns, Surface};
 use crate::Voxel;
+use crate::Grid;
 use crate::grid::ravel;
 use ndarray::ArrayRef3;
 use std::f64::consts::{PI, TAU};
@@ -77,8 +78,7 @@ struct Seen {
     at: [f64; 2],
     /// Of the voxel over the surface, mm.
     above: f64,
-    is_bone: bool,
-    /// mm from the opening.
+    /// mm from the opening; infinite beyond the rim.
     distance_mm: f64,
 }
 
@@ -86,7 +86,6 @@ struct Seen {
 struct Place {
     voxel: [usize; 3],
     at: [f64; 2],
-    is_bone: bool,
     distance_mm: f64,
     /// The medium against the axis (HU), step (HU) and mass (HU·mm), and the weights of these two in the sum of squares:
     /// step², both, mass².
@@ -112,8 +111,36 @@ fn square_apart(a: [f64; 2], b: [f64; 2]) -> f64 {
     (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2)
 }
 
-fn nearest_mm(at: [f64; 2], to: &[[f64; 2]]) -> f64 {
-    to.iter().map(|&t| square_apart(at, t)).fold(f64::INFINITY, f64::min).sqrt()
+/// Places on the plane across the axis, mm.
+struct Patch {
+    places: Vec<[f64; 2]>,
+    /// They lie between these.
+    low: [f64; 2],
+    high: [f64; 2],
+}
+
+impl Patch {
+    fn new(places: Vec<[f64; 2]>) -> Self {
+        let low = [0, 1].map(|a| places.iter().map(|p| p[a]).fold(f64::INFINITY, f64::min));
+        let high = [0, 1].map(|a| places.iter().map(|p| p[a]).fold(f64::NEG_INFINITY, f64::max));
+        Self { places, low, high }
+    }
+
+    /// How far the nearest of them is, infinitely if farther than `most_mm`.
+    fn nearest_mm(&self, at: [f64; 2], most_mm: f64) -> f64 {
+        if [0, 1].iter().any(|&a| at[a] < self.low[a] - most_mm || at[a] > self.high[a] + most_mm) {
+            return f64::INFINITY;
+        }
+        let nearest = self.places.iter().map(|&p| square_apart(at, p)).fold(f64::INFINITY, f64::min).sqrt();
+        if nearest <= most_mm { nearest } else { f64::INFINITY }
+    }
+}
+
+/// No voxel farther from a throat's middle along any axis says what is in it.
+pub(super) fn reach_mm(throat: &Throat, grid: &Grid) -> f64 {
+    let spacing = grid.spacing_mm();
+    let from_middle = |i: &[usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a] - throat.middle_mm[a]);
+    throat.voxels.iter().map(|i| dot(from_middle(i), from_middle(i)).sqrt()).fold(0.0, f64::max) + RIM_MM.end
 }
 
 /// Looks closely at one throat of the bone `full`; `None` where no wall thin and even enough surrounds it.
@@ -129,7 +156,7 @@ pub(super) fn fit<T: Voxel>(
     let from_middle = |p: Vec3| [0, 1, 2].map(|a| p[a] - throat.middle_mm[a]);
     let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
     let length = |p: Vec3| dot(p, p).sqrt();
-    let reach_mm = throat.voxels.iter().map(|&i| length(from_middle(mm(i)))).fold(0.0, f64::max) + RIM_MM.end;
+    let reach_mm = reach_mm(throat, grid);
     let reach = spacing.map(|s| (reach_mm / s).ceil() as usize);
     let mut walls = Vec::new();
     index.around(grid.nearest_voxel(throat.middle_mm), reach, |j| {
@@ -148,24 +175,27 @@ pub(super) fn fit<T: Voxel>(
     let surface = Surface::new(throat, &walls, grid)?;
 
     // voxels within half a voxel of the surface: each stands for its volume over that height
-    let profile = Profile::new(directions::nearest(surface.n), scale);
-    let place_mm2 = grid.voxel_mm3() / (2.0 * profile.support_mm);
+    let direction = directions::nearest(surface.n);
+    let support_mm = 0.5 * extent_mm(directions::vector(direction), spacing);
+    let place_mm2 = grid.voxel_mm3() / (2.0 * support_mm);
     let voxel_mm = spacing.into_iter().fold(f64::INFINITY, f64::min);
     let mut seen = Vec::new();
-    surface.voxels(reach_mm, profile.support_mm, grid, |voxel, at, above| {
-        // the wall may have been put on the next voxel to either side
-        let is_bone = [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
+    surface.voxels(reach_mm, support_mm, grid, |voxel, at, above| {
+        seen.push(Seen { voxel, at, above, distance_mm: f64::INFINITY });
+    });
+    // the wall may have been put on the next voxel to either side
+    let is_bone = |at: [f64; 2]| {
+        [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
             let [x, y, z] = grid.nearest_voxel(surface.point(at, above));
             full[[z, y, x]] != 0
-        });
-        seen.push(Seen { voxel, at, above, is_bone, distance_mm: f64::INFINITY });
-    });
+        })
+    };
     let diagonal_mm = length(spacing);
-    let throat_at: Vec<[f64; 2]> = throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect();
-    let is_gap = |p: &&Seen| !p.is_bone && nearest_mm(p.at, &throat_at) <= diagonal_mm;
+    let throat_at = Patch::new(throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect());
+    let is_gap = |p: &&Seen| throat_at.nearest_mm(p.at, diagonal_mm).is_finite() && !is_bone(p.at);
     let gap: Vec<[f64; 2]> = seen.iter().filter(is_gap).map(|p| p.at).collect();
-    let gap = if gap.is_empty() { throat_at } else { gap };
-    seen.iter_mut().for_each(|p| p.distance_mm = nearest_mm(p.at, &gap));
+    let gap = if gap.is_empty() { throat_at } else { Patch::new(gap) };
+    seen.iter_mut().for_each(|p| p.distance_mm = gap.nearest_mm(p.at, RIM_MM.end));
 
     let wall_through = |voxel: [usize; 3]| {
         let mut found = None;
@@ -184,12 +214,13 @@ pub(super) fn fit<T: Voxel>(
     if !is_around || rim.len() < LEAST_RIM || sectors.iter().filter(|s| **s).count() < LEAST_SECTORS {
         return None;
     }
+    let profile = Profile::new(direction, scale);
     let edge = EdgeTable::new(&profile.spread);
     let fit = |p: &Seen| {
         let voxel = ravel(p.voxel, size) as u32;
         let ([medium, step, mass], weights) = step_and_mass(ct, &profile, &edge, voxel, p.above, plate_mm)?;
-        let Seen { voxel, at, is_bone, distance_mm, .. } = *p;
-        Some(Place { voxel, at, is_bone, distance_mm, medium, fit: [step, mass], weights, share: 1.0, mass_share: 1.0 })
+        let Seen { voxel, at, distance_mm, .. } = *p;
+        Some(Place { voxel, at, distance_mm, medium, fit: [step, mass], weights, share: 1.0, mass_share: 1.0 })
     };
     let mut rim: Vec<Place> = rim.iter().step_by(rim.len().div_ceil(MOST_RIM)).filter_map(fit).collect();
     let mut places: Vec<Place> = seen.iter().filter(|p| p.distance_mm <= AROUND_MM).filter_map(fit).collect();
@@ -210,7 +241,7 @@ pub(super) fn fit<T: Voxel>(
     let mut aperture = Aperture::default();
     let mut unclear = None;
     let mut is_open = vec![false; places.len()];
-    let columns = Columns { surface: &surface, reach_mm: profile.support_mm + 0.5 * plate_mm, grid };
+    let columns = Columns { surface: &surface, reach_mm: support_mm + 0.5 * plate_mm, grid };
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
     for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
         let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, spread_mm2) else { continue };
@@ -246,7 +277,7 @@ pub(super) fn fit<T: Voxel>(
                 // farther away only the surface of what passes
                 let is_surface = |j: usize| !is_parallel(j) || !pieces[j].is_sure;
                 let is_beside = || above.abs() <= follows && wall_through(voxel).is_some_and(is_surface);
-                if above.abs() <= profile.support_mm + 0.5 * plate_mm || is_beside() {
+                if above.abs() <= support_mm + 0.5 * plate_mm || is_beside() {
                     aperture.free.push(voxel);
                 }
             }
@@ -266,7 +297,7 @@ pub(super) fn fit<T: Voxel>(
         let (sum, count) = near.fold((0.0, 0.0), |(sum, count), q| (sum + q.mass_share, count + 1.0));
         sum >= WALL_SHARE * count
     };
-    let wall = closed.iter().filter(|p| !p.is_bone && p.share >= WALL_SHARE && has_mass(p)).map(|p| p.voxel).collect();
+    let wall = closed.iter().filter(|p| p.share >= WALL_SHARE && !is_bone(p.at) && has_mass(p)).map(|p| p.voxel).collect();
     if !aperture.holes.is_empty() {
         aperture.wall = wall;
     } else if let Some(share) = unclear {
@@ -284,9 +315,9 @@ pub(super) fn fit<T: Voxel>(
 /// The places around connected places with too little wall, those that lack most first, and the area of the hole that
 /// they show; `None` where they show none.
 fn lacking(places: &[Place], part: &[usize], place_mm2: f64, spread_mm2: f64) -> Option<(Vec<usize>, f64)> {
-    let edge: Vec<[f64; 2]> = part.iter().map(|&k| places[k].at).collect();
-    let mut around: Vec<usize> =
-        (0..places.len()).filter(|&k| nearest_mm(places[k].at, &edge) <= 0.5 * AROUND_MM).collect();
+    let edge = Patch::new(part.iter().map(|&k| places[k].at).collect());
+    let is_around = |&k: &usize| edge.nearest_mm(places[k].at, 0.5 * AROUND_MM).is_finite();
+    let mut around: Vec<usize> = (0..places.len()).filter(is_around).collect();
     let missing_mm2 = around.iter().map(|&k| places[k].missing()).sum::<f64>() * place_mm2;
     let area_mm2 = whole_area(missing_mm2, around.len() as f64 * place_mm2, spread_mm2);
     let least = part.iter().map(|&k| places[k].share).fold(f64::INFINITY, f64::min);

@@ -267,7 +267,7 @@ impl Way {
         let step = |[x, y, z]: [i16; 3]| isize::from(x) + nx as isize * (isize::from(y) + ny as isize * isize::from(z));
         Self {
             direction,
-            opposite: directions::nearest(n.map(|c| -c)),
+            opposite: directions::opposite(direction),
             skin: sides(SKIN_MM + from),
             media: sides(from),
             steps: beside.map(|side| side.map(step)),

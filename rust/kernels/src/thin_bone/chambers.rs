@@ -137,12 +137,28 @@ fn flood(cells: &mut [u32], open: u32, slabs: usize, grid: &Grid, job: &Job) -> 
             *c += before;
         }
     });
-    let faces = (slab..cells.len()).step_by(slab).flat_map(|start| start..start + nx * ny);
-    let mut across: Vec<Meeting> = faces
-        .map(|i| (i as u32, [cells[i - nx * ny], cells[i]]))
-        .filter(|(_, pair)| pair.iter().all(|&c| basin(c) != UNSEEN))
-        .map(|(voxel, pair)| Meeting { depth: depth(level(pair[0]).min(level(pair[1]))), pair: pair.map(basin), voxel })
-        .collect();
+    let cells = &*cells;
+    // of each stretch of one pair the widest place
+    let across_row = |start: usize| {
+        let mut found: Vec<Meeting> = Vec::new();
+        for i in start..start + nx {
+            let beside = [cells[i - nx * ny], cells[i]];
+            let meeting = Meeting {
+                depth: depth(level(beside[0]).min(level(beside[1]))),
+                pair: beside.map(basin),
+                voxel: i as u32,
+            };
+            match found.last_mut() {
+                _ if meeting.pair.contains(&UNSEEN) => (),
+                Some(last) if last.pair == meeting.pair => *last = meeting.min(*last),
+                _ => found.push(meeting),
+            }
+        }
+        found
+    };
+    let faces = (slab..cells.len()).step_by(slab);
+    let rows: Vec<usize> = faces.flat_map(|face| (face..face + nx * ny).step_by(nx)).collect();
+    let mut across: Vec<Meeting> = rows.into_par_iter().flat_map_iter(across_row).collect();
     across.par_sort_unstable_by_key(|m| (m.pair, m.depth, m.voxel));
     across.dedup_by_key(|m| m.pair);
     let mut saddles = std::mem::take(&mut all.saddles);

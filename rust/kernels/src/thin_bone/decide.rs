@@ -4,7 +4,7 @@ use super::aperture::{self, Aperture};
 use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
 use super::{Decision, Opening, Params, Verdict, canals, specks, spots, verdict, wide};
-use crate::{Job, Result, Voxel};
+use crate::{Grid, Job, Result, Voxel};
 use ndarray::{ArrayRef3, Zip};
 use rayon::prelude::*;
 
@@ -33,8 +33,9 @@ pub(super) fn decide<T: Voxel>(
     throats.extend(hidden(scan, walls, added, &verdicts)?);
     throats = in_order(throats);
     // a second look sees each hole of one opening alone, amid the wall that the first found between them
+    let mut changed = None;
     for _ in 0..2 {
-        throats = refit(scan, walls, throats, added, &verdicts)?;
+        (throats, changed) = refit(scan, walls, throats, changed.as_deref(), added, &verdicts)?;
     }
     // a hole that was cleared may have left some
     specks::clear(added, base, grid, &job.part(0.98, 1.0))?;
@@ -75,25 +76,40 @@ fn throats<T: Voxel>(
     Ok((narrow?, wide?))
 }
 
-/// Looks closely at throats in thin walls: corrects the `full` bone there and returns the throats as they are then.
+/// Looks closely at throats in thin walls: corrects the `full` bone there and returns the throats as they are then, with
+/// the voxels that changed. What said nothing before is looked at again where some have `changed` since.
 fn refit<T: Voxel>(
     scan: &Scan<'_, T>,
     walls: &Walls,
     throats: Vec<Throat>,
+    changed: Option<&[[usize; 3]]>,
     full: &mut ArrayRef3<u8>,
     job: &Job,
-) -> Result<Vec<Throat>> {
+) -> Result<(Vec<Throat>, Option<Vec<[usize; 3]>>)> {
+    let is_worth = |t: &Throat| match (t.share, changed) {
+        (Some(share), _) => !share.is_wall,
+        (None, Some(changed)) => is_near(t, changed, scan.grid),
+        (None, None) => true,
+    };
     let fit = |t: &Throat| {
         job.check()?;
-        let is_wall = t.share.is_some_and(|s| s.is_wall);
-        Ok(if is_wall { None } else { aperture::fit(scan, full, walls, t) })
+        Ok(if is_worth(t) { aperture::fit(scan, full, walls, t) } else { None })
     };
     // large ones take much longer than others
     let fits = throats.par_iter().with_max_len(1).map(fit);
     let apertures: Vec<Option<Aperture>> = fits.collect::<Result<_>>()?;
-    draw(apertures.iter().flatten(), scan.base, full);
+    let changed = draw(apertures.iter().flatten(), scan.base, full);
     let found = throats.into_iter().zip(apertures);
-    Ok(in_order(found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect()))
+    let throats = found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect();
+    Ok((in_order(throats), Some(changed)))
+}
+
+/// Whether one of some voxels lies where a throat's fit looks.
+fn is_near(throat: &Throat, voxels: &[[usize; 3]], grid: &Grid) -> bool {
+    let reach_mm = aperture::reach_mm(throat, grid);
+    let reach = grid.spacing_mm().map(|s| (reach_mm / s).ceil() as usize + 2);
+    let middle = grid.nearest_voxel(throat.middle_mm);
+    voxels.iter().any(|v| (0..3).all(|a| v[a].abs_diff(middle[a]) <= reach[a]))
 }
 
 /// Opens the holes that blur fills, where the `full` bone has none, and returns them.
@@ -111,14 +127,21 @@ fn hidden<T: Voxel>(scan: &Scan<'_, T>, walls: &Walls, full: &mut ArrayRef3<u8>,
     Ok(apertures.into_iter().flatten().flat_map(|a| a.holes).collect())
 }
 
-/// Corrects the `full` bone by what was looked at closely.
-fn draw<'a>(apertures: impl Iterator<Item = &'a Aperture> + Clone, base: &ArrayRef3<u8>, full: &mut ArrayRef3<u8>) {
-    for &[x, y, z] in apertures.clone().flat_map(|a| &a.wall) {
-        full[[z, y, x]] = 1;
+/// Corrects the `full` bone by what was looked at closely; gives the voxels that change.
+fn draw<'a>(
+    apertures: impl Iterator<Item = &'a Aperture> + Clone,
+    base: &ArrayRef3<u8>,
+    full: &mut ArrayRef3<u8>,
+) -> Vec<[usize; 3]> {
+    let wall = apertures.clone().flat_map(|a| &a.wall).map(|&voxel| (voxel, 1));
+    let free = apertures.flat_map(|a| &a.free).map(|&[x, y, z]| ([x, y, z], base[[z, y, x]]));
+    let mut changed = Vec::new();
+    for ([x, y, z], bone) in wall.chain(free) {
+        if std::mem::replace(&mut full[[z, y, x]], bone) != bone {
+            changed.push([x, y, z]);
+        }
     }
-    for &[x, y, z] in apertures.flat_map(|a| &a.free) {
-        full[[z, y, x]] = base[[z, y, x]];
-    }
+    changed
 }
 
 /// The largest first, each once.

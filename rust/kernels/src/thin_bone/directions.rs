@@ -27,6 +27,11 @@ pub(super) fn all() -> std::ops::Range<u16> {
     0..(CELLS * CELLS) as u16
 }
 
+/// The number of the opposite direction.
+pub(super) fn opposite(direction: u16) -> u16 {
+    nearest(vector(direction).map(|c| -c))
+}
+
 /// The unit vector in the middle of a cell.
 pub(super) fn vector(direction: u16) -> Vec3 {
     static VECTORS: LazyLock<Vec<Vec3>> = LazyLock::new(|| all().map(middle).collect());
@@ -53,6 +58,14 @@ mod tests {
     fn every_direction_is_its_own_nearest() {
         for d in all() {
             assert_eq!(nearest(vector(d)), d);
+        }
+    }
+
+    #[test]
+    fn opposite_directions_come_in_pairs() {
+        for d in all() {
+            let there = opposite(d);
+            assert!(there != d && opposite(there) == d && dot(vector(d), vector(there)) < -1.0 + 1e-12, "{d}");
         }
     }
 

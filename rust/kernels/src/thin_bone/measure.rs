@@ -274,7 +274,8 @@ struct Sums<'a> {
 pub(super) fn one<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scale) -> Option<Wall> {
     let candidate = Candidate { voxel, direction: directions::nearest(n) };
     let mut found = None;
-    Bank::new(candidate.direction, scale).measure(ct, &[candidate], scale, |_, wall| found = Some(wall));
+    let bank = Bank::new(candidate.direction, scale);
+    bank.measure(ct, &[candidate], scale, f64::INFINITY, |_, wall| found = Some(wall));
     found
 }
 
@@ -304,6 +305,11 @@ impl Bank {
         self.profile.support_mm
     }
 
+    /// That of the opposite direction.
+    pub(super) fn turned(self) -> Self {
+        Self { profile: self.profile.turned(), ..self }
+    }
+
     pub(super) fn new(direction: u16, scale: &Scale) -> Self {
         let profile = Profile::new(direction, scale);
         let step_mm = STEP_SIGMAS * profile.spread.sigma;
@@ -320,12 +326,13 @@ impl Bank {
         Self { profile, parts, models, count, step_mm, known_square, weight }
     }
 
-    /// Hands on the walls measured through candidates of this direction, in no certain order.
+    /// Hands on the walls measured through candidates of this direction up to so far from them, in no certain order.
     pub(super) fn measure<T: Voxel>(
         &self,
         ct: &ArrayRef3<T>,
         candidates: &[Candidate],
         scale: &Scale,
+        reach_mm: f64,
         mut found: impl FnMut(Candidate, Wall),
     ) {
         let mut products = vec![[0.0; LANES]; self.parts.len()];
@@ -335,7 +342,7 @@ impl Bank {
             let [parts, models] = self.count[air];
             let products = &mut products[..parts];
             project(&self.parts[..parts], &batch.profile[..self.profile.bins], products);
-            self.decide(batch, products, &self.models[..models], scale, &mut found);
+            self.decide(batch, products, &self.models[..models], scale, reach_mm, &mut found);
             batch.filled = 0;
         };
         // one profile that goes beyond the volume's faces would slow down all that are measured with it
@@ -386,6 +393,7 @@ impl Bank {
         products: &[Lanes<f32>],
         models: &[Model],
         scale: &Scale,
+        reach_mm: f64,
         found: &mut impl FnMut(Candidate, Wall),
     ) {
         let mut squares = [0.0_f32; LANES];
@@ -402,11 +410,13 @@ impl Bank {
         for (lane, &(candidate, square, media)) in batch.of[..batch.filled].iter().enumerate() {
             let values = std::array::from_fn(|b| batch.profile[b][lane]);
             let best = [without, with].map(|models| models[lane] as usize);
-            found(candidate, self.wall(&values, square, media, best, &sums, lane, scale));
+            if let Some(wall) = self.wall(&values, square, media, best, &sums, lane, scale, reach_mm) {
+                found(candidate, wall);
+            }
         }
     }
 
-    /// The wall that the best models without and with one tell of.
+    /// The wall that the best models without and with one tell of, if it is within reach.
     #[allow(clippy::too_many_arguments, reason = "all that is known of a profile")]
     fn wall(
         &self,
@@ -417,7 +427,8 @@ impl Bank {
         sums: &Sums<'_>,
         lane: usize,
         scale: &Scale,
-    ) -> Wall {
+        reach_mm: f64,
+    ) -> Option<Wall> {
         let inner = (f64::from(square) - sums.total[lane]).max(0.0);
         let cost = |m: usize| self.cost(&self.models[m], sums, lane);
         let bottom = |m: usize, of: &dyn Fn(usize) -> f64| {
@@ -432,11 +443,14 @@ impl Bank {
             let to = 0.5 * (left - right) / bend;
             (here - 0.25 * (left - right) * to, to)
         };
-        let (without, _) = bottom(best[0], &|m| cost(m)[0]);
         let m = best[1];
         let (with, to) = bottom(m, &|m| cost(m)[1]);
         let model = &self.models[m];
         let shift_mm = model.shift_mm + to * self.step_mm;
+        if shift_mm.abs() > reach_mm {
+            return None;
+        }
+        let (without, _) = bottom(best[0], &|m| cost(m)[0]);
         let mass_at = |m: usize| {
             let model = &self.models[m];
             f64::from(sums.products[model.basis.parts[3]][lane]) / model.plate_length().max(1e-9)
@@ -449,7 +463,7 @@ impl Bank {
         };
         let thickness_mm = mass / contrast(scale, model.beside(&self.parts, values));
         let variance = ((inner + with) / self.weight).max(scale.noise_hu.powi(2));
-        Wall {
+        Some(Wall {
             shift_mm: shift_mm as f32,
             mass: mass as f32,
             mass_se: ((variance * scale.noise_voxels).sqrt() / model.plate_length().max(1e-9)) as f32,
@@ -458,7 +472,7 @@ impl Bank {
             evidence: ((without - with) / (2.0 * variance * scale.noise_voxels)) as f32,
             residual_hu: (with.max(0.0) / self.weight).sqrt() as f32,
             sigma_mm: self.profile.spread.sigma as f32,
-        }
+        })
     }
 }
 

@@ -15,6 +15,7 @@ use super::whole::{self, Scratch};
 use crate::components::{join, root};
 use crate::grid::unravel;
 use crate::{Grid, Job, Result};
+use multiversion::multiversion;
 use ndarray::ArrayRef3;
 use rayon::prelude::*;
 
@@ -155,29 +156,24 @@ fn faces(space: &Space) -> Vec<Face> {
     let Space { ref cells, ref chambers, size, .. } = *space;
     let strides = [1, size[0], size[0] * size[1]];
     let is_narrow = |c: u32| (level(c) as usize) < LEVELS;
-    let differ = |(&c, &d): (&u32, &u32)| (basin(c) != basin(d)) & (basin(c) != UNSEEN) & (basin(d) != UNSEEN);
     let of_slice = |z: usize| {
-        let mut faces = Vec::new();
+        let (mut faces, mut places) = (Vec::new(), Vec::new());
         for (y, a) in (0..size[1]).flat_map(|y| [0, 1, 2].map(|a| (y, a))) {
             if a == 1 && y + 1 == size[1] || a == 2 && z + 1 == size[2] {
                 continue;
             }
             let first = z * strides[2] + y * strides[1];
             let count = if a == 0 { size[0] - 1 } else { size[0] };
-            for start in (0..count).step_by(TOGETHER) {
-                let i = first + start;
-                let mine = &cells[i..][..TOGETHER.min(count - start)];
-                let others = &cells[i + strides[a]..][..mine.len()];
-                if !mine.iter().zip(others).fold(false, |any, pair| any | differ(pair)) {
-                    continue;
-                }
-                for (k, pair) in mine.iter().zip(others).enumerate().filter(|(_, pair)| differ(*pair)) {
-                    let [c, d] = [pair.0, pair.1].map(|&c| chambers[basin(c) as usize]);
-                    if c != d && is_narrow(*pair.0) && is_narrow(*pair.1) {
-                        let forward = c < d;
-                        let voxel = if forward { i + k } else { i + k + strides[a] } as u32;
-                        faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
-                    }
+            places.clear();
+            between_basins(&cells[first..][..count], &cells[first + strides[a]..][..count], &mut places);
+            for &place in &places {
+                let i = first + place;
+                let pair = [cells[i], cells[i + strides[a]]];
+                let [c, d] = pair.map(|c| chambers[basin(c) as usize]);
+                if c != d && pair.into_iter().all(is_narrow) {
+                    let forward = c < d;
+                    let voxel = if forward { i } else { i + strides[a] } as u32;
+                    faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
                 }
             }
         }
@@ -192,6 +188,20 @@ fn faces(space: &Space) -> Vec<Face> {
     }
     faces.par_sort_unstable_by_key(Face::rank);
     faces
+}
+
+/// Finds the places in two rows where cells of different basins lie beside each other.
+#[multiversion(targets("x86_64+avx2"))]
+fn between_basins(row: &[u32], beside: &[u32], places: &mut Vec<usize>) {
+    const TOGETHER: usize = 32;
+    let differ = |(&c, &d): (&u32, &u32)| (basin(c) != basin(d)) & (basin(c) != UNSEEN) & (basin(d) != UNSEEN);
+    for (k, (row, beside)) in row.chunks(TOGETHER).zip(beside.chunks(TOGETHER)).enumerate() {
+        // most are of one basin: several are compared at a time
+        if row.iter().zip(beside).fold(false, |any, pair| any | differ(pair)) {
+            let found = row.iter().zip(beside).enumerate().filter(|(_, pair)| differ(*pair));
+            places.extend(found.map(|(i, _)| k * TOGETHER + i));
+        }
+    }
 }
 
 /// Leaves out throats whose middle lies in a larger one before them.

@@ -6,6 +6,7 @@ use crate::morphology::boxed;
 use crate::{Grid, Job, Result, Voxel};
 use ndarray::{Array3, ArrayRef3, Axis};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// HU half-way between air and soft tissue.
 pub(super) const HALF_HEIGHT_HU: f32 = -480.0;
@@ -91,10 +92,13 @@ fn held<T: Voxel>(ct: &ArrayRef3<T>, edge: [usize; 3]) -> Array3<u8> {
         for (mut held, rows) in held.outer_iter_mut().zip(slab.axis_chunks_iter(Axis(1), edge[1])) {
             let mut bounds = vec![[f32::INFINITY, f32::NEG_INFINITY]; held.len()];
             for row in rows.lanes(Axis(2)) {
-                for ([low, high], voxels) in bounds.iter_mut().zip(row.axis_chunks_iter(Axis(0), edge[0])) {
+                let row = row.to_slice().map_or_else(|| Cow::Owned(row.to_vec()), Cow::Borrowed);
+                for ([low, high], voxels) in bounds.iter_mut().zip(row.chunks(edge[0])) {
                     for v in voxels {
-                        *low = low.min(v.to_f32());
-                        *high = high.max(v.to_f32());
+                        let v = v.to_f32();
+                        // what is no number is neither
+                        *low = if v < *low { v } else { *low };
+                        *high = if v > *high { v } else { *high };
                     }
                 }
             }

@@ -112,6 +112,12 @@ impl Profile {
         profile
     }
 
+    /// The profiles of the opposite direction.
+    pub(super) fn turned(mut self) -> Self {
+        self.samples.iter_mut().for_each(|s| s.offset = s.offset.map(|o| -o));
+        self
+    }
+
     /// Each bin's mean times the root of its weight, and the weighted sum of all squares.
     pub(super) fn values<T: Voxel>(&self, ct: &ArrayRef3<T>, voxel: u32) -> ([f32; MOST_BINS], f32) {
         let (values, [square]) = self.values_of(ct, [voxel]);

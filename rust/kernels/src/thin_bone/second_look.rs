@@ -66,7 +66,7 @@ fn places(nodes: &[Node], linked: &Linked, base: &ArrayRef3<u8>, grid: &Grid) ->
     let mut passes = passes(nodes, &linked.bone, base, grid);
     // those of a voxel stay in order of their nodes
     passes.par_sort_by_key(|pass| pass.voxel);
-    passes.chunk_by(|a, b| a.voxel == b.voxel).filter_map(|passes| place(passes, nodes, linked)).collect()
+    passes.par_chunk_by(|a, b| a.voxel == b.voxel).filter_map(|passes| place(passes, nodes, linked)).collect()
 }
 
 /// The plane of a node through a neighbour of its voxel.

@@ -178,7 +178,7 @@ struct Graph<'a> {
 /// The neighbours of each node in one list.
 struct Edges {
     /// Where each node's neighbours end.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     /// A neighbour's number, and in the upper bits at which offset of a 3x3x3 block it is.
     to: Vec<u32>,
 }
@@ -190,7 +190,7 @@ impl Edges {
     /// All pairs of neighbours of an index that are `linked`: by a node's number, an offset and the other's number.
     fn new(index: &Index, linked: impl Fn(usize, usize, usize) -> bool + Sync) -> Self {
         const PART: usize = 1 << 13;
-        const TOGETHER: usize = 16;
+        const TOGETHER: usize = 64;
         let count = index.voxels.len();
         let of_part = |part: usize| {
             let (mut ends, mut to) = (Vec::with_capacity(PART), Vec::new());
@@ -201,7 +201,7 @@ impl Edges {
                         to.push((at as u32) << OFFSET_SHIFT | j as u32);
                     }
                 });
-                ends.push(to.len());
+                ends.push(to.len() as u32);
             }
             (ends, to)
         };
@@ -210,8 +210,8 @@ impl Edges {
         let parts = count.div_ceil(PART);
         for first in (0..parts).step_by(TOGETHER) {
             let together = (first..(first + TOGETHER).min(parts)).into_par_iter().with_max_len(1);
-            for (ends, to) in together.map(of_part).collect::<Vec<(Vec<usize>, Vec<u32>)>>() {
-                let before = edges.to.len();
+            for (ends, to) in together.map(of_part).collect::<Vec<(Vec<u32>, Vec<u32>)>>() {
+                let before = edges.to.len() as u32;
                 edges.ends.extend(ends.into_iter().map(|end| before + end));
                 edges.to.extend(to);
             }
@@ -222,7 +222,7 @@ impl Edges {
     /// Offset and number of each neighbour.
     fn of(&self, k: usize) -> impl Iterator<Item = (usize, usize)> {
         let start = if k == 0 { 0 } else { self.ends[k - 1] };
-        let to = &self.to[start..self.ends[k]];
+        let to = &self.to[start as usize..self.ends[k] as usize];
         to.iter().map(|&e| ((e >> OFFSET_SHIFT) as usize, (e & ((1 << OFFSET_SHIFT) - 1)) as usize))
     }
 }

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 /// The wall's surface does not bend towards what lies off it by more than this.
 const OFF_SURFACE_MM: f64 = 0.3;
 const ROUNDS: usize = 6;
+/// So many of its places say all.
+const MOST_PLACES: usize = 500;
 /// It is settled when none of its terms changes by so much: mm, mm per mm, and mm per mm².
 const SETTLED: f64 = 1e-3;
 /// So many columns are looked at along the edge of a voxel.
@@ -89,7 +91,8 @@ impl Surface {
         let n = unit(sum)?;
         let (u, v) = frame(n);
         let mut surface = Self { middle: throat.middle_mm, n, u, v, height: [0.0; 6] };
-        let points: Vec<([f64; 2], f64)> = walls.iter().map(|node| surface.project(node.middle(grid))).collect();
+        let some = walls.iter().step_by(walls.len().div_ceil(MOST_PLACES).max(1));
+        let points: Vec<([f64; 2], f64)> = some.map(|node| surface.project(node.middle(grid))).collect();
         surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
         for _ in 0..ROUNDS {
             let (normal, right) = normal_equations(&points, &surface.height);
