@@ -183,6 +183,17 @@ def at_best_settings(results):
     return kept
 
 
+def compare_without_false_fill(results):
+    """Where `skull` sees less of a wall than a threshold that fills as little of what is open."""
+    for ours in (r for r in results if r["method"] == METHODS[0]):
+        same = [r for r in results if r["method"] == "threshold" and all(r[k] == ours[k] for k in ("media", "fwhm", "noise"))]
+        for k, mm in enumerate(THICKNESS_MM):
+            rival = max((r["recall"][k] for r in same if r["fill"][k] <= ours["fill"][k]), default=0)
+            if rival > ours["recall"][k]:
+                print(f"{ours['media']}, FWHM {ours['fwhm']}, noise {ours['noise']}, {mm} mm: recall {ours['recall'][k]:.2f}, "
+                      f"threshold of no more false fill {rival:.2f}")
+
+
 def plot(results, path):
     figure, axes = plt.subplots(len(FWHM_MM), 2 * len(MEDIA), figsize=(17, 7.6), sharex=True, sharey=True)
     for row, fwhm in enumerate(FWHM_MM):
@@ -216,6 +227,7 @@ def main():
     results = sweep(arguments.skull)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
+    compare_without_false_fill(results)
     plot(at_best_settings(results), arguments.output)
 
 

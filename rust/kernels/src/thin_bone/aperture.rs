@@ -14,8 +14,8 @@ use super::profile::{POOL_MM, Profile};
 use super::psf::EdgeTable;
 use super::scan::{Scan, Walls};
 use super::wall_surface::{Columns, Surface};
-use crate::Voxel;
 use crate::Grid;
+use crate::Voxel;
 use crate::grid::ravel;
 use ndarray::ArrayRef3;
 use std::f64::consts::{PI, TAU};
@@ -297,7 +297,8 @@ pub(super) fn fit<T: Voxel>(
         let (sum, count) = near.fold((0.0, 0.0), |(sum, count), q| (sum + q.mass_share, count + 1.0));
         sum >= WALL_SHARE * count
     };
-    let wall = closed.iter().filter(|p| p.share >= WALL_SHARE && !is_bone(p.at) && has_mass(p)).map(|p| p.voxel).collect();
+    let wall =
+        closed.iter().filter(|p| p.share >= WALL_SHARE && !is_bone(p.at) && has_mass(p)).map(|p| p.voxel).collect();
     if !aperture.holes.is_empty() {
         aperture.wall = wall;
     } else if let Some(share) = unclear {

@@ -33,10 +33,8 @@ pub(super) fn decide<T: Voxel>(
     throats.extend(hidden(scan, walls, added, &verdicts)?);
     throats = in_order(throats);
     // a second look sees each hole of one opening alone, amid the wall that the first found between them
-    let mut changed = None;
-    for _ in 0..2 {
-        (throats, changed) = refit(scan, walls, throats, changed.as_deref(), added, &verdicts)?;
-    }
+    let (fitted, changed) = refit(scan, walls, throats, None, added, &verdicts)?;
+    (throats, _) = refit(scan, walls, fitted, Some(&changed), added, &verdicts)?;
     // a hole that was cleared may have left some
     specks::clear(added, base, grid, &job.part(0.98, 1.0))?;
     throats.splice(0..0, wide);
@@ -85,7 +83,7 @@ fn refit<T: Voxel>(
     changed: Option<&[[usize; 3]]>,
     full: &mut ArrayRef3<u8>,
     job: &Job,
-) -> Result<(Vec<Throat>, Option<Vec<[usize; 3]>>)> {
+) -> Result<(Vec<Throat>, Vec<[usize; 3]>)> {
     let is_worth = |t: &Throat| match (t.share, changed) {
         (Some(share), _) => !share.is_wall,
         (None, Some(changed)) => is_near(t, changed, scan.grid),
@@ -101,7 +99,7 @@ fn refit<T: Voxel>(
     let changed = draw(apertures.iter().flatten(), scan.base, full);
     let found = throats.into_iter().zip(apertures);
     let throats = found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect();
-    Ok((in_order(throats), Some(changed)))
+    Ok((in_order(throats), changed))
 }
 
 /// Whether one of some voxels lies where a throat's fit looks.

@@ -647,3 +647,49 @@ fn contrast(scale: &Scale, media: [f64; 2]) -> f64 {
     let medium = media.map(|hu| hu.clamp(LEAST_MEDIUM_HU, MOST_MEDIUM_HU));
     (scale.bone_hu - 0.5 * (medium[0] + medium[1])).max(200.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::psf::normal_cdf;
+    use super::*;
+    use crate::thin_bone::linalg::dot;
+    use ndarray::Array3;
+
+    #[test]
+    fn a_bank_that_is_turned_measures_as_that_of_the_opposite_direction() {
+        let spacing_mm = [0.4, 0.5, 0.7];
+        let scale = Scale {
+            psf: Psf::gaussian(0.8, 1.1),
+            psf_error: 0.1,
+            noise_hu: 20.0,
+            noise_voxels: 1.0,
+            bone_hu: 1250.0,
+            thinnest_mm: 0.12,
+            spacing_mm,
+        };
+        for direction in directions::all().step_by(97) {
+            let n = directions::vector(direction);
+            let sigma = scale.psf.along(n[2] * n[2]).sigma;
+            // fat, 0.4 mm of bone, and air, a little off the middle
+            let ct = Array3::from_shape_fn((17, 25, 31), |(z, y, x)| {
+                let p = [0, 1, 2].map(|a| ([x, y, z][a] as f64 - [15.0, 12.0, 8.0][a]) * spacing_mm[a]);
+                let [from, to] = [0.1, 0.5].map(|mm| normal_cdf((dot(p, n) - mm) / sigma));
+                (-100.0 + 1350.0 * from - 2250.0 * to) as f32
+            });
+            let opposite = directions::opposite(direction);
+            let candidate = Candidate { voxel: (8 * 25 + 12) * 31 + 15, direction: opposite };
+            let [turned, own] = [Bank::new(direction, &scale).turned(), Bank::new(opposite, &scale)].map(|bank| {
+                let mut found = None;
+                bank.measure(&ct, &[candidate], &scale, f64::INFINITY, |_, wall| found = Some(wall));
+                found.unwrap()
+            });
+            let near = |a: f32, b: f32| (a - b).abs() <= 1e-3 * (1.0 + b.abs());
+            assert!(
+                near(turned.shift_mm, own.shift_mm) && near(turned.mass, own.mass),
+                "{direction}: {turned:?} {own:?}"
+            );
+            assert!([0, 1].iter().all(|&side| near(turned.media[side], own.media[side])), "{direction}");
+            assert!((own.shift_mm + 0.3).abs() < 0.1, "{direction}: {own:?}");
+        }
+    }
+}

@@ -200,9 +200,15 @@ mod tests {
             });
             let voxel = (7 * 21 + 10) * 21 + 10;
             let mut nodes = Vec::new();
-            Bank::new(direction, &scale).measure(&ct, &[Candidate { voxel, direction }], &scale, |c, wall| {
-                nodes.push(Node { voxel: c.voxel, direction: c.direction, wall });
-            });
+            Bank::new(direction, &scale).measure(
+                &ct,
+                &[Candidate { voxel, direction }],
+                &scale,
+                f64::INFINITY,
+                |c, wall| {
+                    nodes.push(Node { voxel: c.voxel, direction: c.direction, wall });
+                },
+            );
             let linear = nodes[0].wall.thickness_mm;
             let found = thickness(&ct, &nodes, &[true], &scale, &Job::new()).unwrap()[0];
             println!("{wall_mm} mm under {lining_mm} mm: {found:.3} mm; linear {linear:.3} mm");
