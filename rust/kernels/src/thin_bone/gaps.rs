@@ -100,15 +100,8 @@ mod tests {
     const BONE_HU: i16 = 1100;
 
     fn gaps() -> Gaps {
-        Gaps::new(&Scale {
-            psf: Psf::gaussian(0.8, 0.8),
-            psf_error: 0.1,
-            noise_hu: 20.0,
-            noise_voxels: 1.0,
-            bone_hu: f64::from(BONE_HU),
-            thinnest_mm: 0.12,
-            spacing_mm: [0.5, 0.5, 0.6],
-        })
+        let scale = Scale::usual(Psf::gaussian(0.8, 0.8), [0.5, 0.5, 0.6]);
+        Gaps::new(&Scale { bone_hu: f64::from(BONE_HU), ..scale })
     }
 
     /// Bone with a medium of some HU where that is.

@@ -649,6 +649,15 @@ fn contrast(scale: &Scale, media: [f64; 2]) -> f64 {
 }
 
 #[cfg(test)]
+impl Scale {
+    /// That of a usual scan.
+    pub(super) fn usual(psf: Psf, spacing_mm: Vec3) -> Self {
+        let (psf_error, noise_hu, noise_voxels, bone_hu, thinnest_mm) = (0.1, 20.0, 1.0, 1250.0, 0.12);
+        Self { psf, psf_error, noise_hu, noise_voxels, bone_hu, thinnest_mm, spacing_mm }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::super::psf::normal_cdf;
     use super::*;
@@ -658,15 +667,7 @@ mod tests {
     #[test]
     fn a_bank_that_is_turned_measures_as_that_of_the_opposite_direction() {
         let spacing_mm = [0.4, 0.5, 0.7];
-        let scale = Scale {
-            psf: Psf::gaussian(0.8, 1.1),
-            psf_error: 0.1,
-            noise_hu: 20.0,
-            noise_voxels: 1.0,
-            bone_hu: 1250.0,
-            thinnest_mm: 0.12,
-            spacing_mm,
-        };
+        let scale = Scale::usual(Psf::gaussian(0.8, 1.1), spacing_mm);
         for direction in directions::all().step_by(97) {
             let n = directions::vector(direction);
             let sigma = scale.psf.along(n[2] * n[2]).sigma;

@@ -189,15 +189,7 @@ mod tests {
     #[test]
     fn beyond_the_edge_of_bone_wider_than_twice_the_blur_is_its_slope_and_beside_a_wall_is_not() {
         const VOXEL_MM: f64 = 0.3;
-        let scale = Scale {
-            psf: Psf::gaussian(0.8, 0.8),
-            psf_error: 0.1,
-            noise_hu: 20.0,
-            noise_voxels: 1.0,
-            bone_hu: 1250.0,
-            thinnest_mm: 0.12,
-            spacing_mm: [VOXEL_MM; 3],
-        };
+        let scale = Scale::usual(Psf::gaussian(0.8, 0.8), [VOXEL_MM; 3]);
         // the voxel lies 0.35 mm outside the bone, whose other edge is within 1.6 mm of it or is not
         for (thickness_mm, expected) in [(0.6, false), (0.9, false), (2.2, true), (2.8, true), (8.0, true)] {
             let ct = Array3::from_shape_fn((9, 9, 44), |(_, _, x)| {

@@ -178,15 +178,7 @@ mod tests {
     fn a_lining_does_not_count_as_bone() {
         let spacing = [0.45, 0.45, 0.6];
         let psf = Psf::gaussian(1.0, 0.7);
-        let scale = Scale {
-            psf,
-            psf_error: 0.08,
-            noise_hu: 10.0,
-            noise_voxels: 1.5,
-            bone_hu: 1050.0,
-            thinnest_mm: 0.15,
-            spacing_mm: spacing,
-        };
+        let scale = Scale { bone_hu: 1050.0, noise_hu: 10.0, ..Scale::usual(psf, spacing) };
         let direction = directions::nearest([0.8, 0.5, 0.33]);
         let n = directions::vector(direction);
         let spread = psf.along(n[2] * n[2]);
