@@ -14,9 +14,8 @@ use super::profile::{POOL_MM, Profile};
 use super::psf::EdgeTable;
 use super::scan::{Scan, Walls};
 use super::wall_surface::{Columns, Surface};
-use crate::Grid;
-use crate::Voxel;
 use crate::grid::ravel;
+use crate::{Grid, Voxel};
 use ndarray::ArrayRef3;
 use std::f64::consts::{PI, TAU};
 
@@ -136,8 +135,17 @@ impl Patch {
     }
 }
 
-/// No voxel farther from a throat's middle along any axis says what is in it.
-pub(super) fn reach_mm(throat: &Throat, grid: &Grid) -> f64 {
+/// Whether a throat's fit looks at one of some voxels.
+pub(super) fn looks_at(throat: &Throat, voxels: &[[usize; 3]], grid: &Grid) -> bool {
+    let reach_mm = reach_mm(throat, grid);
+    // and to the next voxel on either side of the wall, as far as both are rounded
+    let reach = grid.spacing_mm().map(|s| (reach_mm / s).ceil() as usize + 2);
+    let middle = grid.nearest_voxel(throat.middle_mm);
+    voxels.iter().any(|v| (0..3).all(|a| v[a].abs_diff(middle[a]) <= reach[a]))
+}
+
+/// How far around its middle a throat's wall is looked at.
+fn reach_mm(throat: &Throat, grid: &Grid) -> f64 {
     let spacing = grid.spacing_mm();
     let from_middle = |i: &[usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a] - throat.middle_mm[a]);
     throat.voxels.iter().map(|i| dot(from_middle(i), from_middle(i)).sqrt()).fold(0.0, f64::max) + RIM_MM.end

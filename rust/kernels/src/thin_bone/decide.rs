@@ -4,7 +4,7 @@ use super::aperture::{self, Aperture};
 use super::openings::{self, Throat};
 use super::scan::{Scan, Walls};
 use super::{Decision, Opening, Params, Verdict, canals, specks, spots, verdict, wide};
-use crate::{Grid, Job, Result, Voxel};
+use crate::{Job, Result, Voxel};
 use ndarray::{ArrayRef3, Zip};
 use rayon::prelude::*;
 
@@ -86,7 +86,7 @@ fn refit<T: Voxel>(
 ) -> Result<(Vec<Throat>, Vec<[usize; 3]>)> {
     let is_worth = |t: &Throat| match (t.share, changed) {
         (Some(share), _) => !share.is_wall,
-        (None, Some(changed)) => is_near(t, changed, scan.grid),
+        (None, Some(changed)) => aperture::looks_at(t, changed, scan.grid),
         (None, None) => true,
     };
     let fit = |t: &Throat| {
@@ -100,14 +100,6 @@ fn refit<T: Voxel>(
     let found = throats.into_iter().zip(apertures);
     let throats = found.flat_map(|(throat, aperture)| aperture.map_or_else(|| vec![throat], |a| a.holes)).collect();
     Ok((in_order(throats), changed))
-}
-
-/// Whether one of some voxels lies where a throat's fit looks.
-fn is_near(throat: &Throat, voxels: &[[usize; 3]], grid: &Grid) -> bool {
-    let reach_mm = aperture::reach_mm(throat, grid);
-    let reach = grid.spacing_mm().map(|s| (reach_mm / s).ceil() as usize + 2);
-    let middle = grid.nearest_voxel(throat.middle_mm);
-    voxels.iter().any(|v| (0..3).all(|a| v[a].abs_diff(middle[a]) <= reach[a]))
 }
 
 /// Opens the holes that blur fills, where the `full` bone has none, and returns them.

@@ -273,10 +273,7 @@ struct Sums<'a> {
 /// Measures the wall through one voxel, across a unit vector.
 pub(super) fn one<T: Voxel>(ct: &ArrayRef3<T>, voxel: u32, n: Vec3, scale: &Scale) -> Option<Wall> {
     let candidate = Candidate { voxel, direction: directions::nearest(n) };
-    let mut found = None;
-    let bank = Bank::new(candidate.direction, scale);
-    bank.measure(ct, &[candidate], scale, f64::INFINITY, |_, wall| found = Some(wall));
-    found
+    Bank::new(candidate.direction, scale).one(ct, candidate, scale)
 }
 
 /// HU on both sides of what passes through one voxel, across a unit vector.
@@ -324,6 +321,13 @@ impl Bank {
         let (parts, models, count) = prepare(parts, half, step_mm);
         let weight = profile.weight.iter().sum();
         Self { profile, parts, models, count, step_mm, known_square, weight }
+    }
+
+    /// The wall through one candidate, however far from it.
+    fn one<T: Voxel>(&self, ct: &ArrayRef3<T>, candidate: Candidate, scale: &Scale) -> Option<Wall> {
+        let mut found = None;
+        self.measure(ct, &[candidate], scale, f64::INFINITY, |_, wall| found = Some(wall));
+        found
     }
 
     /// Hands on the walls measured through candidates of this direction up to so far from them, in no certain order.
@@ -679,11 +683,8 @@ mod tests {
             });
             let opposite = directions::opposite(direction);
             let candidate = Candidate { voxel: (8 * 25 + 12) * 31 + 15, direction: opposite };
-            let [turned, own] = [Bank::new(direction, &scale).turned(), Bank::new(opposite, &scale)].map(|bank| {
-                let mut found = None;
-                bank.measure(&ct, &[candidate], &scale, f64::INFINITY, |_, wall| found = Some(wall));
-                found.unwrap()
-            });
+            let own = one(&ct, candidate.voxel, directions::vector(opposite), &scale).unwrap();
+            let turned = Bank::new(direction, &scale).turned().one(&ct, candidate, &scale).unwrap();
             let near = |a: f32, b: f32| (a - b).abs() <= 1e-3 * (1.0 + b.abs());
             assert!(
                 near(turned.shift_mm, own.shift_mm) && near(turned.mass, own.mass),

@@ -167,10 +167,9 @@ impl Fit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::thin_bone::candidates::Candidate;
     use crate::thin_bone::directions;
     use crate::thin_bone::linalg::dot;
-    use crate::thin_bone::measure::Bank;
+    use crate::thin_bone::measure;
     use crate::thin_bone::psf::Psf;
     use ndarray::Array3;
 
@@ -191,16 +190,7 @@ mod tests {
                 (-100.0 + (0..3).map(|k| steps[k] * spread.edge(s - faces[k])).sum::<f64>()) as f32
             });
             let voxel = (7 * 21 + 10) * 21 + 10;
-            let mut nodes = Vec::new();
-            Bank::new(direction, &scale).measure(
-                &ct,
-                &[Candidate { voxel, direction }],
-                &scale,
-                f64::INFINITY,
-                |c, wall| {
-                    nodes.push(Node { voxel: c.voxel, direction: c.direction, wall });
-                },
-            );
+            let nodes = [Node { voxel, direction, wall: measure::one(&ct, voxel, n, &scale).unwrap() }];
             let linear = nodes[0].wall.thickness_mm;
             let found = thickness(&ct, &nodes, &[true], &scale, &Job::new()).unwrap()[0];
             println!("{wall_mm} mm under {lining_mm} mm: {found:.3} mm; linear {linear:.3} mm");

@@ -91,7 +91,7 @@ impl Surface {
         let n = unit(sum)?;
         let (u, v) = frame(n);
         let mut surface = Self { middle: throat.middle_mm, n, u, v, height: [0.0; 6] };
-        let some = walls.iter().step_by(walls.len().div_ceil(MOST_PLACES).max(1));
+        let some = walls.iter().step_by(walls.len().div_ceil(MOST_PLACES));
         let points: Vec<([f64; 2], f64)> = some.map(|node| surface.project(node.middle(grid))).collect();
         surface.height[0] = median(&mut points.iter().map(|p| p.1).collect::<Vec<f64>>());
         for _ in 0..ROUNDS {
