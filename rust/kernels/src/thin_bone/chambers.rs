@@ -88,7 +88,8 @@ fn only_basin(cells: [[u32; 2]; 3]) -> Option<u32> {
 fn cells(bone: &ArrayRef3<u8>, grid: &Grid, job: &Job) -> Result<Vec<u32>> {
     let mut cells = Array3::zeros(grid.shape());
     // a voxel beside bone is not bone, however small voxels are
-    let level = |mm: f32| if mm > 0.0 { (f64::from(mm) / STEP_MM).clamp(1.0, LEVELS as f64) as u8 } else { 0 };
+    let per_mm = (1.0 / STEP_MM) as f32;
+    let level = |mm: f32| if mm > 0.0 { (mm * per_mm).clamp(1.0, LEVELS as f32) as u8 } else { 0 };
     // in the memory of the distances
     let cell = |mm: f32| f32::from_bits(cell(level(mm), UNSEEN));
     distance::distance_up_to(bone, WIDE_MM, grid, &mut cells, cell, job)?;

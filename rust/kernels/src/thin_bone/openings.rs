@@ -155,7 +155,6 @@ fn faces(space: &Space) -> Vec<Face> {
     const TOGETHER: usize = 16;
     let Space { ref cells, ref chambers, size, .. } = *space;
     let strides = [1, size[0], size[0] * size[1]];
-    let is_narrow = |c: u32| (level(c) as usize) < LEVELS;
     let of_slice = |z: usize| {
         let (mut faces, mut places) = (Vec::new(), Vec::new());
         for (y, a) in (0..size[1]).flat_map(|y| [0, 1, 2].map(|a| (y, a))) {
@@ -165,12 +164,12 @@ fn faces(space: &Space) -> Vec<Face> {
             let first = z * strides[2] + y * strides[1];
             let count = if a == 0 { size[0] - 1 } else { size[0] };
             places.clear();
-            between_basins(&cells[first..][..count], &cells[first + strides[a]..][..count], &mut places);
+            narrow_borders(&cells[first..][..count], &cells[first + strides[a]..][..count], &mut places);
             for &place in &places {
                 let i = first + place;
                 let pair = [cells[i], cells[i + strides[a]]];
                 let [c, d] = pair.map(|c| chambers[basin(c) as usize]);
-                if c != d && pair.into_iter().all(is_narrow) {
+                if c != d {
                     let forward = c < d;
                     let voxel = if forward { i } else { i + strides[a] } as u32;
                     faces.push(Face { pair: (c.min(d), c.max(d)), voxel, axis: a as u8, forward });
@@ -190,11 +189,12 @@ fn faces(space: &Space) -> Vec<Face> {
     faces
 }
 
-/// Finds the places in two rows where cells of different basins lie beside each other.
+/// Finds the places in two rows where narrow cells of different basins lie beside each other.
 #[multiversion(targets("x86_64+avx2"))]
-fn between_basins(row: &[u32], beside: &[u32], places: &mut Vec<usize>) {
+fn narrow_borders(row: &[u32], beside: &[u32], places: &mut Vec<usize>) {
     const TOGETHER: usize = 32;
-    let differ = |(&c, &d): (&u32, &u32)| (basin(c) != basin(d)) & (basin(c) != UNSEEN) & (basin(d) != UNSEEN);
+    let is_narrow = |c: u32| (basin(c) != UNSEEN) & ((level(c) as usize) < LEVELS);
+    let differ = |(&c, &d): (&u32, &u32)| (basin(c) != basin(d)) & is_narrow(c) & is_narrow(d);
     for (k, (row, beside)) in row.chunks(TOGETHER).zip(beside.chunks(TOGETHER)).enumerate() {
         // most are of one basin: several are compared at a time
         if row.iter().zip(beside).fold(false, |any, pair| any | differ(pair)) {
