@@ -114,17 +114,16 @@ fn lower_columns(plane: &mut ArrayViewMut2<'_, f32>, parabola: &Parabola, finish
         for (row, tile) in block.outer_iter().zip(&mut tile) {
             ArrayViewMut1::from(&mut tile[..width]).assign(&row);
         }
-        if parabola.is_limited {
-            for (r, mut row) in block.outer_iter_mut().enumerate() {
-                let lowest = lowest(&tile, r, &parabola.squares).map(finish);
-                row.assign(&ArrayView1::from(&lowest[..width]));
-            }
-        } else {
-            for (c, mut to) in block.columns_mut().into_iter().enumerate() {
+        if !parabola.is_limited {
+            for c in 0..width {
                 column.iter_mut().zip(&tile).for_each(|(value, row)| *value = row[c]);
                 envelope.lower(&mut column);
-                to.iter_mut().zip(&column).for_each(|(to, &value)| *to = finish(value));
+                tile.iter_mut().zip(&column).for_each(|(row, &value)| row[c] = value);
             }
+        }
+        for (r, mut row) in block.outer_iter_mut().enumerate() {
+            let lowest = if parabola.is_limited { lowest(&tile, r, &parabola.squares) } else { tile[r] };
+            row.assign(&ArrayView1::from(&lowest.map(finish)[..width]));
         }
     }
 }
