@@ -46,6 +46,8 @@ const THICK_MM: f32 = 2.5;
 const LEAST_PLATE_MM: f64 = 0.3;
 /// Where the wall around scatters by more than this share of itself, it is not told from nothing.
 const MOST_NOISE: f64 = 1.0 / 3.0;
+/// A place holds no more than the wall around and so many times its noise: what shows more is another bone.
+const MOST_ERRORS: f64 = 2.0;
 /// Profiles are fitted this far beyond the plate, in standard deviations of the spread.
 const WINDOW_SIGMAS: f64 = 2.7;
 /// A hole may reach this far into what was taken for wall, and its blurred edge half as far.
@@ -58,6 +60,9 @@ const SHARE_ERROR: f64 = 0.15;
 /// At least this share of a hole lies within what is looked at; its area is found in so many rounds.
 const LEAST_WITHIN: f64 = 0.5;
 const ROUNDS: usize = 4;
+/// An empty slit shows more of its wall than a round hole of its area. So does a thin place of a wall, but it lacks
+/// less than this, in standard errors.
+const SLIT_ERRORS: f64 = 7.0;
 /// What is left unexplained tells of another medium where it exceeds so many variances of the noise, and the step is
 /// below this share of the wall's around.
 const UNEXPLAINED: f64 = 8.0;
@@ -243,6 +248,8 @@ pub(super) fn fit<T: Voxel>(
     if noise > MOST_NOISE {
         return None;
     }
+    let most = 1.0 + MOST_ERRORS * noise;
+    places.iter_mut().for_each(|p| p.share = p.share.min(most));
 
     let spread_mm2 = profile.spread.sigma.powi(2) + POOL_MM.powi(2);
     let if_empty = |area_mm2: f64| if_empty(area_mm2, spread_mm2);
@@ -253,6 +260,8 @@ pub(super) fn fit<T: Voxel>(
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
     for part in connected(&hollow, |a, b| apart_mm(places[a].at, places[b].at) <= diagonal_mm) {
         let Some((mut open, area_mm2)) = lacking(&places, &part, place_mm2, spread_mm2) else { continue };
+        let by_area = ((area_mm2 / place_mm2).round() as usize).min(open.len());
+        let hole = open[..by_area].to_vec();
         let share_of = |open: &[usize]| {
             let total: f64 = open.iter().map(|&k| places[k].missing()).sum();
             let at = [0, 1].map(|a| open.iter().map(|&k| places[k].missing() * places[k].at[a]).sum::<f64>() / total);
@@ -261,10 +270,11 @@ pub(super) fn fit<T: Voxel>(
             let inner = if inner.is_empty() { &open[..1] } else { &inner };
             let of_sheet = sheet_mm(&mut inner.iter().map(|&k| places[k].voxel)).map(|mm| mm / rim_mm);
             let mean = mean_share(&places, inner);
-            (at, Share { mean, error: noise, if_empty: if_empty(area_mm2), is_wall: false, of_sheet })
+            let is_slit = 1.0 - mean >= SLIT_ERRORS * noise;
+            let by_shape = if is_slit { if_empty_at(&places, &hole, inner, spread_mm2) } else { 0.0 };
+            (at, Share { mean, error: noise, if_empty: if_empty(area_mm2).max(by_shape), is_wall: false, of_sheet })
         };
-        let by_area = ((area_mm2 / place_mm2).round() as usize).min(open.len());
-        open.truncate(if share_of(&open[..by_area]).1.is_hole() {
+        open.truncate(if share_of(&hole).1.is_hole() {
             let order: Vec<[f64; 2]> = open.iter().map(|&k| places[k].at).collect();
             columns.until_free(&order, area_mm2, full, scan.base)
         } else {
@@ -340,6 +350,22 @@ fn lacking(places: &[Place], part: &[usize], place_mm2: f64, spread_mm2: f64) ->
 /// The share of a wall that the middle of an empty hole shows through a blur of a variance along each direction.
 fn if_empty(area_mm2: f64, spread_mm2: f64) -> f64 {
     (-area_mm2.max(0.0) / (TAU * spread_mm2)).exp()
+}
+
+/// The share of a wall that the places `seen` show through such a blur, on average, where it has a hole at `empty`.
+fn if_empty_at(places: &[Place], empty: &[usize], seen: &[usize], spread_mm2: f64) -> f64 {
+    let mut wall: Vec<f64> = vec![1.0; places.len()];
+    empty.iter().for_each(|&k| wall[k] = 0.0);
+    let share = |&k: &usize| {
+        let (mut shown, mut all) = (0.0, 0.0);
+        for (p, wall) in places.iter().zip(&wall) {
+            let weight = (-0.5 * square_apart(p.at, places[k].at) / spread_mm2).exp();
+            shown += weight * wall;
+            all += weight;
+        }
+        shown / all
+    };
+    seen.iter().map(share).sum::<f64>() / seen.len() as f64
 }
 
 /// The area of a hole that has `missing_mm2` of it within `looked_at_mm2` around its middle: blur takes the rest
@@ -474,6 +500,39 @@ fn connected(of: &[usize], are_neighbours: impl Fn(usize, usize) -> bool) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_slit_shows_more_of_its_wall_than_a_round_hole_of_its_area() {
+        const STEP_MM: f64 = 0.2;
+        let spread_mm2: f64 = 0.36;
+        // the wall reaches as far around the hole as it does where one is looked at
+        let shown = |half: [f64; 2], is_round: bool| {
+            let all = (-30..=30).flat_map(|y| (-30..=30).map(move |x| [x, y].map(|i: i32| f64::from(i) * STEP_MM)));
+            let is_in = |at: [f64; 2], by: f64| {
+                let [x, y] = [0, 1].map(|a| at[a].abs() / (half[a] + by));
+                if is_round { x.hypot(y) <= 1.0 } else { x.max(y) <= 1.0 }
+            };
+            let place = |at| Place {
+                voxel: [0; 3],
+                at,
+                distance_mm: 0.0,
+                medium: 0.0,
+                fit: [0.0; 2],
+                weights: [0.0; 3],
+                share: 0.0,
+                mass_share: 0.0,
+            };
+            let places: Vec<Place> = all.filter(|&at| is_in(at, AROUND_MM)).map(place).collect();
+            let empty: Vec<usize> = (0..places.len()).filter(|&k| is_in(places[k].at, 0.0)).collect();
+            let middle = empty.iter().copied().filter(|&k| places[k].at == [0.0; 2]).collect::<Vec<_>>();
+            if_empty_at(&places, &empty, &middle, spread_mm2)
+        };
+        let round = shown([1.6, 1.6], true);
+        assert!((round - if_empty(PI * 1.6 * 1.6, spread_mm2)).abs() < 0.02, "{round}");
+        // the area of the round hole, four times as long as wide; its half breadth 0.71 mm is 1.18 blurs
+        let slit = shown([2.83, 0.71], false);
+        assert!((slit - 0.238).abs() < 0.05, "{slit}");
+    }
 
     #[test]
     fn a_blurred_hole_has_its_whole_area_however_little_of_it_is_looked_at() {
