@@ -62,14 +62,25 @@ impl Surface {
         let [_, u, v, uu, uv, vv] = self.height;
         let bend_mm = u.hypot(v) * reach_mm + (uu.abs().max(vv.abs()) + 0.5 * uv.abs()) * reach_mm * reach_mm;
         let most_mm = off_mm + bend_mm + 1e-6;
-        let rise_mm = self.n[0] * spacing[0];
+        let step = [self.u, self.v, self.n].map(|axis| axis[0] * spacing[0]);
         for z in range[2].clone() {
             for y in range[1].clone() {
-                let from_plane_mm = self.project(mm([0, y, z])).1 - self.height[0];
-                let ends = [-most_mm, most_mm].map(|end| (end - from_plane_mm) / rise_mm);
+                let (start, height) = self.project(mm([0, y, z]));
+                let from_plane_mm = height - self.height[0];
+                let ends = [-most_mm, most_mm].map(|end| (end - from_plane_mm) / step[2]);
                 let first = (ends[0].min(ends[1]).ceil() as usize).max(range[0].start);
                 let end = (ends[0].max(ends[1]) as usize).saturating_add(1).min(range[0].end);
+                // along a row the height over the surface is a parabola, which says at once what lies far off
+                let bend = uu * step[0] * step[0] + uv * step[0] * step[1] + vv * step[1] * step[1];
+                let slope_u = u + 2.0 * uu * start[0] + uv * start[1];
+                let slope_v = v + 2.0 * vv * start[1] + uv * start[0];
+                let slope = step[2] - slope_u * step[0] - slope_v * step[1];
+                let from_surface_mm = height - self.height(start);
                 for x in first..end {
+                    let x_mm = x as f64;
+                    if (from_surface_mm + x_mm * (slope - x_mm * bend)).abs() > off_mm + 1e-6 {
+                        continue;
+                    }
                     let (at, height) = self.project(mm([x, y, z]));
                     let above = height - self.height(at);
                     if above.abs() <= off_mm && at[0].hypot(at[1]) <= reach_mm {
