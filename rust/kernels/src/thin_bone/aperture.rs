@@ -39,7 +39,7 @@ const RIM_SHARE: f64 = 0.5;
 const LEAST_SECTORS: usize = 6;
 const LEAST_RIM: usize = 12;
 /// No more of them are weighed.
-const MOST_RIM: usize = 250;
+const MOST_RIM: usize = 120;
 /// Thicker walls have edges of their own.
 const THICK_MM: f32 = 2.5;
 /// No plate is modelled thinner than this.
