@@ -60,7 +60,7 @@ impl Outputs<'_> {
             let [first, end] = [z, z + 1].map(|z| nodes.partition_point(|n| (n.voxel as usize) < z * slice_voxels));
             for k in (first..end).filter(|&k| linked.bone[k]) {
                 let [z, y, x] = place(&nodes[k]);
-                if scan.base[[z, y, x]] == 0 && !partial::is_in_canal(scan.ct, [x, y, z]) {
+                if scan.base[[z, y, x]] == 0 && !partial::is_hollow(scan.ct, [x, y, z]) {
                     slice[[y, x]] = 1;
                 }
             }

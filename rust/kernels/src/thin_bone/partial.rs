@@ -34,7 +34,7 @@ pub(super) fn add<T: Voxel>(scan: &Scan<'_, T>, added: &mut ArrayRef3<u8>) {
     let gaps = Gaps::new(scale);
     let is_partial = |at: [usize; 3]| {
         ct[[at[2], at[1], at[0]]].to_f64() >= bright(noise.at(at))
-            && !is_in_canal(ct, at)
+            && !is_hollow(ct, at)
             && !gaps.is_gap(ct, at)
             && !is_slope(ct, at, scale)
     };
@@ -106,8 +106,8 @@ fn held(base: &ArrayRef3<u8>, added: &ArrayRef3<u8>, z: usize) -> Vec<bool> {
     held
 }
 
-/// Whether a voxel is darker than both neighbours in many directions: the inside of a canal or a small hole.
-pub(super) fn is_in_canal<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
+/// Whether a voxel is darker than both neighbours in many directions, as inside a canal or a small hole.
+pub(super) fn is_hollow<T: Voxel>(ct: &ArrayRef3<T>, at: [usize; 3]) -> bool {
     if is_at_face(ct, at) {
         return false;
     }
@@ -205,9 +205,9 @@ mod tests {
     fn a_canal_is_told_from_a_wall_and_a_hole_from_both() {
         let canal =
             Array3::from_shape_fn((5, 5, 5), |(_, y, x)| if (1..4).contains(&y) && x == 2 { 200_i16 } else { 900 });
-        assert!(is_in_canal(&canal, [2, 2, 2]));
+        assert!(is_hollow(&canal, [2, 2, 2]));
         let wall = Array3::from_shape_fn((5, 5, 5), |(_, _, x)| if x == 2 { 200_i16 } else { 0 });
-        assert!(!is_in_canal(&wall, [2, 2, 2]));
-        assert!(!is_in_canal(&canal, [2, 2, 0]), "nothing is known beyond the faces");
+        assert!(!is_hollow(&wall, [2, 2, 2]));
+        assert!(!is_hollow(&canal, [2, 2, 0]), "nothing is known beyond the faces");
     }
 }
