@@ -204,13 +204,16 @@ fn narrow_borders(row: &[u32], beside: &[u32], places: &mut Vec<usize>) {
     }
 }
 
-/// Leaves out throats whose middle lies in a larger one before them.
+/// Throats whose axes differ by more than 60 degrees are two, such as a hole in a wall and the cell beside it.
+const LEAST_COSINE: f64 = 0.5;
+
+/// Leaves out throats whose middle lies in a larger one before them, along about the same axis.
 pub(super) fn without_repeats(throats: Vec<Throat>) -> Vec<Throat> {
     let mut kept: Vec<Throat> = Vec::new();
     for t in throats {
         let same = kept.iter().any(|k| {
             let p = [0, 1, 2].map(|a| k.middle_mm[a] - t.middle_mm[a]);
-            dot(p, p) < k.area_mm2 / std::f64::consts::PI
+            dot(p, p) < k.area_mm2 / std::f64::consts::PI && dot(k.axis, t.axis).abs() >= LEAST_COSINE
         });
         if !same {
             kept.push(t);
@@ -361,6 +364,26 @@ mod tests {
             matches!(found[..], [(along, mm2)] if along > 0.9 && (mm2 / circle_mm2 - 1.0).abs() < 0.1),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_throat_in_a_larger_one_is_a_repeat_unless_it_leads_across_it() {
+        let throat = |axis: Vec3, area_mm2: f64, middle_mm: Vec3| Throat {
+            middle_mm,
+            axis,
+            area_mm2,
+            voxels: Vec::new(),
+            share: None,
+        };
+        let (along, across, against) = ([0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.6, -0.8]);
+        let all = [
+            throat(along, 12.0, [0.0; 3]),
+            throat(against, 3.0, [1.0, 0.0, 0.5]),
+            throat(across, 2.0, [1.0, 0.0, 0.5]),
+            throat(along, 1.0, [2.1, 0.0, 0.0]),
+        ];
+        let kept: Vec<f64> = without_repeats(all.into()).iter().map(|t| t.area_mm2).collect();
+        assert_eq!(kept, [12.0, 2.0, 1.0]);
     }
 
     proptest! {
