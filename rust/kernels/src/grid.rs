@@ -155,6 +155,16 @@ impl Grid {
         (dot(cross(x, y), z) * self.spacing_mm.iter().product::<f64>()).abs()
     }
 
+    /// Spacing along the finest axis, mm.
+    pub(crate) fn finest_mm(&self) -> f64 {
+        self.spacing_mm.into_iter().fold(f64::INFINITY, f64::min)
+    }
+
+    /// From corner to corner of a voxel, mm.
+    pub(crate) fn diagonal_mm(&self) -> f64 {
+        self.spacing_mm.iter().map(|s| s * s).sum::<f64>().sqrt()
+    }
+
     /// The voxel (x, y, z) nearest to a place, mm along the grid's axes.
     pub(crate) fn nearest_voxel(&self, mm: [f64; 3]) -> [usize; 3] {
         [0, 1, 2].map(|a| ((mm[a] / self.spacing_mm[a]).round().max(0.0) as usize).min(self.size[a] - 1))

@@ -48,13 +48,13 @@ pub(super) fn fit<T: Voxel>(
     let mut unclear = None;
     let mut is_open = vec![false; places.len()];
     for hole in holes::find(&shares, &look) {
-        let open = if hole.share(hole.by_area, &shares, &look).1.is_hole() {
+        let mut open = hole.by_area;
+        let (mut at, mut share) = hole.share(open, &shares, &look);
+        if share.is_hole() {
             let order: Vec<[f64; 2]> = hole.order.iter().map(|&k| places[k].seen.at).collect();
-            look.columns().until_free(&order, hole.area_mm2, full, scan.base)
-        } else {
-            hole.by_area
-        };
-        let (at, share) = hole.share(open, &shares, &look);
+            open = look.columns().until_free(&order, hole.area_mm2, full, scan.base);
+            (at, share) = hole.share(open, &shares, &look);
+        }
         if !share.is_clear() {
             unclear.get_or_insert(share);
             continue;
@@ -91,7 +91,7 @@ pub(super) fn fit<T: Voxel>(
 
 /// The voxels of the wall across a place that is open, and up to `follows_mm` from it those of what passes.
 fn across(look: &Look<'_>, at: [f64; 2], follows_mm: f64) -> impl Iterator<Item = [usize; 3]> {
-    let voxel_mm = look.voxel_mm();
+    let voxel_mm = look.grid.finest_mm();
     let steps = (2.0 * f64::max(PASSES_MM, look.plate_mm) / voxel_mm).ceil() as i32;
     (-steps..=steps).filter_map(move |step| {
         let above = 0.5 * f64::from(step) * voxel_mm;

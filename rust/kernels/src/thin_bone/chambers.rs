@@ -254,7 +254,7 @@ fn depth(level: u8) -> u8 {
 
 impl Basins {
     fn new(open: u32, grid: &Grid) -> Self {
-        let diagonal_mm = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
+        let diagonal_mm = grid.diagonal_mm();
         let (top, is_cut) = (vec![LEVELS as u8; open as usize], vec![false; open as usize]);
         let own: Vec<u32> = (0..open).collect();
         Self { parent: own.clone(), top, is_cut, deferred: Vec::new(), joined: own, saddles: Vec::new(), diagonal_mm }

@@ -38,7 +38,7 @@ pub(super) struct Share {
     pub(super) mean: f64,
     /// Standard error.
     pub(super) error: f64,
-    /// What an empty hole of its area would show.
+    /// What an empty hole of its area would show, or of its shape where it is a slit.
     pub(super) if_empty: f64,
     /// Whether no place of it lacks more than a wall may.
     pub(super) is_wall: bool,

@@ -170,7 +170,7 @@ impl<'a> Sheets<'a> {
         for row in 1..rows.len() {
             rows[row] += rows[row - 1];
         }
-        let diagonal_mm = grid.spacing_mm().iter().map(|s| s * s).sum::<f64>().sqrt();
+        let diagonal_mm = grid.diagonal_mm();
         let thickest = pieces.iter().map(|piece| f64::from(piece.drawn_mm)).fold(0.0, f64::max);
         Self { grid, pieces, rows, across_mm: 0.5 * thickest + diagonal_mm, aside_mm: 0.5 * diagonal_mm }
     }

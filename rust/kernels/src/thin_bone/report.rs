@@ -51,7 +51,8 @@ pub struct Opening {
     pub residual: Option<f64>,
     /// Standard error of the residual.
     pub residual_se: f64,
-    /// The residual that a hole of this size in a wall shows when it is empty: exp(−d²/8σ²).
+    /// The residual that a hole of this size in a wall shows when it is empty: exp(−d²/8σ²), and for a slit as much more
+    /// as its shape shows.
     pub residual_if_empty: f64,
     /// Thickness of the wall around it; 0 where its rim is thick bone.
     pub rim_mm: f64,

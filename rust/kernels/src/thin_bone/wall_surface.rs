@@ -62,23 +62,23 @@ impl Surface {
         let [_, u, v, uu, uv, vv] = self.height;
         let bend_mm = u.hypot(v) * reach_mm + (uu.abs().max(vv.abs()) + 0.5 * uv.abs()) * reach_mm * reach_mm;
         let most_mm = off_mm + bend_mm + 1e-6;
-        let step = [self.u, self.v, self.n].map(|axis| axis[0] * spacing[0]);
+        // along a row the height over the surface is a parabola, which says at once what lies far off
+        let [du, dv, rise_mm] = [self.u, self.v, self.n].map(|axis| axis[0] * spacing[0]);
+        let bend = uu * du * du + uv * du * dv + vv * dv * dv;
         for z in range[2].clone() {
             for y in range[1].clone() {
                 let (start, height) = self.project(mm([0, y, z]));
                 let from_plane_mm = height - self.height[0];
-                let ends = [-most_mm, most_mm].map(|end| (end - from_plane_mm) / step[2]);
+                let ends = [-most_mm, most_mm].map(|end| (end - from_plane_mm) / rise_mm);
                 let first = (ends[0].min(ends[1]).ceil() as usize).max(range[0].start);
                 let end = (ends[0].max(ends[1]) as usize).saturating_add(1).min(range[0].end);
-                // along a row the height over the surface is a parabola, which says at once what lies far off
-                let bend = uu * step[0] * step[0] + uv * step[0] * step[1] + vv * step[1] * step[1];
                 let slope_u = u + 2.0 * uu * start[0] + uv * start[1];
                 let slope_v = v + 2.0 * vv * start[1] + uv * start[0];
-                let slope = step[2] - slope_u * step[0] - slope_v * step[1];
+                let slope = rise_mm - slope_u * du - slope_v * dv;
                 let from_surface_mm = height - self.height(start);
                 for x in first..end {
-                    let x_mm = x as f64;
-                    if (from_surface_mm + x_mm * (slope - x_mm * bend)).abs() > off_mm + 1e-6 {
+                    let along = x as f64;
+                    if (from_surface_mm + along * (slope - along * bend)).abs() > off_mm + 1e-6 {
                         continue;
                     }
                     let (at, height) = self.project(mm([x, y, z]));
@@ -126,15 +126,11 @@ pub(super) struct Columns<'a> {
 
 impl Columns<'_> {
     fn voxels(&self, at: [f64; 2]) -> impl Iterator<Item = [usize; 3]> {
-        let steps = (2.0 * self.reach_mm / self.voxel_mm()).ceil() as i32;
+        let steps = (2.0 * self.reach_mm / self.grid.finest_mm()).ceil() as i32;
         (-steps..=steps).map(move |step| {
             let above = f64::from(step) / f64::from(steps) * self.reach_mm;
             self.grid.nearest_voxel(self.surface.point(at, above))
         })
-    }
-
-    fn voxel_mm(&self) -> f64 {
-        self.grid.spacing_mm().into_iter().fold(f64::INFINITY, f64::min)
     }
 
     /// How many columns, taken in `order`, must be cleared of `full` bone until a hole of an area is free to see
@@ -161,7 +157,7 @@ impl Columns<'_> {
                 None => (full[[z, y, x]] == 0).then_some(last),
             }
         };
-        let step_mm = self.voxel_mm() / COLUMNS;
+        let step_mm = self.grid.finest_mm() / COLUMNS;
         let range = [0, 1].map(|a| {
             let at = || order.iter().map(|at| at[a] / step_mm);
             at().fold(f64::INFINITY, f64::min).floor() as i32..at().fold(f64::NEG_INFINITY, f64::max).ceil() as i32 + 1

@@ -30,7 +30,7 @@ pub(super) struct Hole {
 pub(super) fn find(shares: &Shares, look: &Look<'_>) -> Vec<Hole> {
     let places = &shares.places;
     let hollow: Vec<usize> = (0..places.len()).filter(|&k| places[k].share < EDGE_SHARE).collect();
-    let diagonal_mm = look.diagonal_mm();
+    let diagonal_mm = look.grid.diagonal_mm();
     let touch = |a: usize, b: usize| apart_mm(places[a].seen.at, places[b].seen.at) <= diagonal_mm;
     connected(&hollow, touch).iter().filter_map(|part| hole(shares, part, look.place_mm2())).collect()
 }

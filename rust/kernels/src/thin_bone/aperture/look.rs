@@ -91,7 +91,7 @@ impl<'a> Look<'a> {
         });
         let mm = |i: [usize; 3]| [0, 1, 2].map(|a| i[a] as f64 * spacing[a]);
         let throat_at = Footprint::new(throat.voxels.iter().map(|&i| surface.project(mm(i)).0).collect());
-        let diagonal_mm = self.diagonal_mm();
+        let diagonal_mm = self.grid.diagonal_mm();
         let is_gap = |p: &&Seen| throat_at.nearest_mm(p.at, diagonal_mm).is_finite() && !self.is_bone(p.at);
         let gap: Vec<[f64; 2]> = seen.iter().filter(is_gap).map(|p| p.at).collect();
         let gap = if gap.is_empty() { throat_at } else { Footprint::new(gap) };
@@ -119,15 +119,6 @@ impl<'a> Look<'a> {
         self.grid.voxel_mm3() / (2.0 * self.support_mm)
     }
 
-    pub(super) fn voxel_mm(&self) -> f64 {
-        self.grid.spacing_mm().into_iter().fold(f64::INFINITY, f64::min)
-    }
-
-    pub(super) fn diagonal_mm(&self) -> f64 {
-        let spacing = self.grid.spacing_mm();
-        dot(spacing, spacing).sqrt()
-    }
-
     /// How far from the surface a voxel may be bone because of the wall.
     pub(super) fn half_wall_mm(&self) -> f64 {
         self.support_mm + 0.5 * self.plate_mm
@@ -140,7 +131,7 @@ impl<'a> Look<'a> {
 
     /// Whether there is bone; the wall may have been put on the next voxel to either side.
     pub(super) fn is_bone(&self, at: [f64; 2]) -> bool {
-        let voxel_mm = self.voxel_mm();
+        let voxel_mm = self.grid.finest_mm();
         [-voxel_mm, 0.0, voxel_mm].iter().any(|&above| {
             let [x, y, z] = self.grid.nearest_voxel(self.surface.point(at, above));
             self.full[[z, y, x]] != 0
