@@ -230,6 +230,24 @@ fn the_area_of_a_hole_is_the_mass_it_lacks() {
 }
 
 #[test]
+fn a_wall_reaches_the_thick_bone_it_joins_and_a_hole_beside_that_stays() {
+    let (thickness, side) = (0.2, 2.6);
+    let hole = [3.0 + 0.5 * side, 13.2];
+    let (ct, base, grid) = sieve(thickness, &[(hole, side)]);
+    let (added, mm, _) = run(&ct, &base, &grid, &known_blur());
+    // along the straight edge of the frame that has the hole, off its corners
+    for at in [[3.9, 7.3], [3.9, 19.1]] {
+        let free = free_lines(&added, &base, at, 0.9);
+        assert_eq!(free, 0, "lines free at {at:?}");
+    }
+    let joint: Vec<f32> = (18..32).map(|x| mm[[12, 8, x]]).filter(|&t| t > 0.0).collect();
+    assert!(!joint.is_empty() && joint.iter().all(|t| (f64::from(*t) - thickness).abs() < 0.1), "{joint:?}");
+    let open_mm2 = free_lines(&added, &base, hole, 0.5 * side + 1.0) as f64 * SPACING[1] * SPACING[2];
+    println!("{open_mm2:.2} mm2 of {:.2} open", side * side);
+    assert!(open_mm2 > 0.5 * side * side, "{open_mm2}");
+}
+
+#[test]
 fn holes_that_blur_fills_are_found_in_the_sheet() {
     let holes = [([8.3, 8.5], 1.1), ([18.4, 8.7], 1.2), ([13.2, 17.9], 1.2)];
     let (ct, base, grid) = sieve(0.8, &holes);

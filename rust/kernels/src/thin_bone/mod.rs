@@ -18,6 +18,7 @@ mod decide;
 mod density;
 mod directions;
 mod gaps;
+mod joints;
 mod linalg;
 mod measure;
 mod openings;
@@ -121,10 +122,13 @@ fn repair<T: Voxel>(mut scan: Scan<'_, T>, params: &Params, outputs: &mut Output
 
     job.stage("partial voxels", 0.75, 0.75).check()?;
     outputs.write(&scan, &nodes, &linked);
+    let mut joints = joints::find(&scan, &nodes, &linked, outputs.added);
     let sheets = linked.sheets;
     let walls = Walls::new(&nodes, &linked, scan.scale.noise_hu as f32, scan.grid);
     drop((nodes, linked));
     partial::add(&scan, outputs.added);
     let openings = decide::decide(&scan, &walls, params, outputs.added, &job.part(0.75, 1.0))?;
+    joints::keep_openings(&mut joints, &openings, scan.grid);
+    outputs.add(&joints, scan.grid);
     Ok(Found { openings, sheets, scale: scan.scale })
 }

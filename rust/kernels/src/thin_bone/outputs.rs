@@ -1,5 +1,6 @@
 //! Where the results go.
 
+use super::joints::Joint;
 use super::partial;
 use super::scan::Scan;
 use super::sheets::{Linked, Node};
@@ -74,18 +75,42 @@ impl Outputs<'_> {
             bone().for_each(|(_, node)| map[place(node)] = node.wall.mass);
         }
         if let Some(walls) = &mut self.walls {
-            let spacing = scan.grid.spacing_mm();
             walls.clear();
-            walls.extend(bone().map(|(k, node)| {
-                let middle = node.middle(scan.grid);
-                let [z, y, x] = place(node);
-                Wall {
-                    voxel: [x, y, z].map(|i| i as u32),
-                    middle: [0, 1, 2].map(|a| (middle[a] / spacing[a]) as f32),
-                    normal: node.n().map(|c| c as f32),
-                    thickness_mm: linked.thickness_mm[k],
-                }
-            }));
+            walls.extend(bone().map(|(k, node)| Wall::new(node, linked.thickness_mm[k], scan.grid)));
+        }
+    }
+
+    /// Adds the walls between sheets and the base, where no bone was added yet.
+    pub(super) fn add(&mut self, joints: &[Joint], grid: &Grid) {
+        for Joint { node, thickness_mm, .. } in joints {
+            let [x, y, z] = unravel(node.voxel as usize, grid.size());
+            if std::mem::replace(&mut self.added[[z, y, x]], 1) != 0 {
+                continue;
+            }
+            if let Some(map) = &mut self.thickness_mm {
+                map[[z, y, x]] = *thickness_mm;
+            }
+            if let Some(map) = &mut self.mass_hu_mm {
+                map[[z, y, x]] = node.wall.mass;
+            }
+            if let Some(walls) = &mut self.walls {
+                walls.push(Wall::new(node, *thickness_mm, grid));
+            }
+        }
+        if let Some(walls) = &mut self.walls {
+            walls.sort_by_key(|wall| [2, 1, 0].map(|a| wall.voxel[a]));
+        }
+    }
+}
+
+impl Wall {
+    fn new(node: &Node, thickness_mm: f32, grid: &Grid) -> Self {
+        let middle = node.middle(grid);
+        Self {
+            voxel: unravel(node.voxel as usize, grid.size()).map(|i| i as u32),
+            middle: [0, 1, 2].map(|a| (middle[a] / grid.spacing_mm()[a]) as f32),
+            normal: node.n().map(|c| c as f32),
+            thickness_mm,
         }
     }
 }
